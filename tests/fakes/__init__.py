@@ -1,0 +1,1 @@
+"""Test doubles: strict AWS, fault injection, races, recorded AWS answers."""
