@@ -1,0 +1,1 @@
+"""Authentication and authorisation: principals, permissions, tokens (contract 2.1)."""

@@ -1,0 +1,126 @@
+"""Items of the identity table that every function reads to authenticate a call (AUTH-7).
+
+Owned and written by the identity domain alone; they live here because the authenticator of every
+function reads them. Layout (table `identity`):
+
+- tenant   pk T#<tid>            sk TENANT
+- user     pk T#<tid>            sk USER#<uid>
+- session  pk T#<tid>            sk USER#<uid>#SESSION#<sid>
+- key      pk SIGNING_KEYS       sk KEY#<kid>      (global)
+- pointer  pk USERID#<uid>       sk KEY            (global: user id -> tenant)
+"""
+
+from __future__ import annotations
+
+from pynamodb.attributes import (
+    BinaryAttribute,
+    BooleanAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+    UnicodeSetAttribute,
+    UTCDateTimeAttribute,
+)
+
+from tidegate_kit.dynamo import Table
+
+TABLE = "identity"
+
+
+class _Keyed(Table):
+    class Meta:
+        table_name = TABLE
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+
+
+class TenantItem(_Keyed):
+    """A tenant."""
+
+    class Meta:
+        table_name = TABLE
+
+    id = UnicodeAttribute()
+    name = UnicodeAttribute()
+    is_active = BooleanAttribute(default=True)
+    user_count = NumberAttribute(default=0)
+    owner_count = NumberAttribute(default=0)
+    # Encrypts list cursors of this tenant (B10, B17); guards no data.
+    list_key = BinaryAttribute(legacy_encoding=False)
+
+
+class UserItem(_Keyed):
+    """A member of one tenant."""
+
+    class Meta:
+        table_name = TABLE
+
+    id = UnicodeAttribute()
+    tenant_id = UnicodeAttribute()
+    email = UnicodeAttribute()
+    username = UnicodeAttribute(null=True)
+    password_hash = UnicodeAttribute()
+    first_name = UnicodeAttribute()
+    last_name = UnicodeAttribute()
+    company = UnicodeAttribute()
+    is_active = BooleanAttribute(default=True)
+    is_owner = BooleanAttribute(default=False)
+    roles = UnicodeSetAttribute(default=set)
+    tokens_valid_from = UTCDateTimeAttribute()
+    reset_hash = UnicodeAttribute(null=True)
+    reset_expires_at = UTCDateTimeAttribute(null=True)
+
+
+class SessionItem(_Keyed):
+    """A session = a refresh-token family (AUTH-8). TTL: attribute `expires`."""
+
+    class Meta:
+        table_name = TABLE
+
+    id = UnicodeAttribute()
+    tenant_id = UnicodeAttribute()
+    user_id = UnicodeAttribute()
+    refresh_hash = UnicodeAttribute()
+    csrf_key = BinaryAttribute(legacy_encoding=False)
+    ip = UnicodeAttribute()
+    user_agent = UnicodeAttribute()
+    last_used_at = UTCDateTimeAttribute()
+    absolute_expires_at = UTCDateTimeAttribute()
+    revoked_at = UTCDateTimeAttribute(null=True)
+    renewed_jti = UnicodeAttribute(null=True)
+    expires = NumberAttribute()
+
+
+class SigningKeyItem(_Keyed):
+    """A public signing key and its place in the rotation (AUTH-10)."""
+
+    class Meta:
+        table_name = TABLE
+
+    kid = UnicodeAttribute()
+    x = UnicodeAttribute()
+    y = UnicodeAttribute()
+    # published -> active -> retired; compromised at once refuses (A20)
+    status = UnicodeAttribute()
+    active_from = UTCDateTimeAttribute()
+    retire_after = UTCDateTimeAttribute(null=True)
+
+
+class UserPointerItem(_Keyed):
+    """Global: which tenant a user id belongs to."""
+
+    class Meta:
+        table_name = TABLE
+
+    user_id = UnicodeAttribute()
+    tenant_id = UnicodeAttribute()
+
+
+def user_key(user_id: str) -> str:
+    """Sort key of a user."""
+    return f"USER#{user_id}"
+
+
+def session_key(user_id: str, session_id: str) -> str:
+    """Sort key of a session; starts with the user's, so one query lists a user's sessions."""
+    return f"USER#{user_id}#SESSION#{session_id}"

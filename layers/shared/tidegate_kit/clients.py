@@ -1,0 +1,35 @@
+"""boto3 clients for the platform's own account, one per service and process.
+
+Customer accounts are reached only through `tidegate_kit.aws_session`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from tidegate_kit.crypto import KmsSealer
+from tidegate_kit.settings import Settings
+
+_CONFIG = Config(
+    connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4}
+)
+
+
+@cache
+def platform_client(service: str, region: str) -> Any:
+    """A client of the platform's account. Created at first use, kept for the process."""
+    return boto3.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
+
+
+@cache
+def _sealer(region: str, key_arn: str) -> KmsSealer:
+    return KmsSealer(platform_client("kms", region), key_arn)
+
+
+def kms_sealer(settings: Settings) -> KmsSealer:
+    """The sealer on the platform's key."""
+    return _sealer(settings.aws_region, settings.kms_key_arn)

@@ -1,0 +1,277 @@
+"""PynamoDB base: table names, one shared client, transactions, batch reads, encrypted cursors.
+
+Repositories are the only callers outside this package (design section 4.5).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from pynamodb.attributes import NumberAttribute, UTCDateTimeAttribute
+from pynamodb.connection import Connection, TableConnection
+from pynamodb.connection.base import MetaTable
+from pynamodb.exceptions import PynamoDBException, TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
+
+from tidegate_kit.errors import ServiceUnavailable
+
+M = TypeVar("M", bound=Model)
+R = TypeVar("R")
+
+_CONDITION = "ConditionalCheckFailed"
+_CONFLICT = {
+    "TransactionConflict",
+    "TransactionInProgressException",
+    "TransactionConflictException",
+}
+_ATTEMPTS = 6
+
+
+class ConditionFailed(Exception):
+    """A conditional write lost. `names` holds the names given to the failing transaction items."""
+
+    def __init__(self, names: frozenset[str] = frozenset()) -> None:
+        self.names = names
+        super().__init__(f"condition failed: {sorted(names)}")
+
+
+class Store:
+    """Connections to the tables of one deployment: names are `<prefix>-<logical name>`."""
+
+    def __init__(
+        self, prefix: str, region: str, *, credentials: tuple[str, str, str] | None = None
+    ) -> None:
+        access, secret, token = credentials or (None, None, None)
+        self.prefix = prefix
+        self.region = region
+        self.connection = Connection(
+            region=region,
+            connect_timeout_seconds=2,
+            read_timeout_seconds=5,
+            max_retry_attempts=4,
+            aws_access_key_id=access,
+            aws_secret_access_key=secret,
+            aws_session_token=token,
+        )
+        self._tables: dict[type[Model], TableConnection] = {}
+
+    def table_name(self, logical: str) -> str:
+        """The physical name of a table."""
+        return f"{self.prefix}-{logical}"
+
+    def table(self, model: type[Table]) -> TableConnection:
+        """The connection of a model's table; every model shares one client."""
+        if model not in self._tables:
+            name = self.table_name(model.Meta.table_name)
+            schema = model._get_schema()
+            meta = MetaTable(
+                {
+                    "TableName": name,
+                    "KeySchema": schema["key_schema"],
+                    "AttributeDefinitions": schema["attribute_definitions"],
+                    "GlobalSecondaryIndexes": [
+                        {"IndexName": index["index_name"], "KeySchema": index["key_schema"]}
+                        for index in schema["global_secondary_indexes"]
+                    ],
+                    "LocalSecondaryIndexes": [],
+                }
+            )
+            self.connection.add_meta_table(meta)
+            table = TableConnection(name, region=self.region)
+            table.connection = self.connection
+            self._tables[model] = table
+        return self._tables[model]
+
+
+_platform_store: Store | None = None
+_scoped_store: ContextVar[Store | None] = ContextVar("tidegate_scoped_store", default=None)
+
+
+def configure_store(store: Store | None) -> None:
+    """Set the process's store; called once at cold start and by test fixtures."""
+    global _platform_store
+    _platform_store = store
+
+
+def current_store() -> Store:
+    """The tenant-scoped store inside `scoped_store`, else the platform's own."""
+    store = _scoped_store.get() or _platform_store
+    if store is None:
+        raise RuntimeError("no store configured: call configure_store() at cold start")
+    return store
+
+
+@contextmanager
+def scoped_store(store: Store) -> Iterator[None]:
+    """Reach tables with tenant-scoped credentials inside the block (design section 4.5)."""
+    token = _scoped_store.set(store)
+    try:
+        yield
+    finally:
+        _scoped_store.reset(token)
+
+
+class Table(Model):
+    """Base model. `Meta.table_name` is the logical name; every item has version and times."""
+
+    class Meta:
+        table_name = "abstract"
+
+    schema_version = NumberAttribute(default=1)
+    created_at = UTCDateTimeAttribute()
+    updated_at = UTCDateTimeAttribute()
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        return current_store().table(cls)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Map PynamoDB errors: a lost condition -> ConditionFailed, all else -> 503 (H3, H11)."""
+    try:
+        yield
+    except PynamoDBException as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            raise ConditionFailed from error
+        raise ServiceUnavailable(log=str(error)) from error
+
+
+class Transaction:
+    """Collects writes of several items and commits them all or none.
+
+    Each write has a `name`; `ConditionFailed.names` says which conditions lost. Conflicts with
+    concurrent transactions are retried with jitter, a bounded number of times (H3), under one
+    client request token, so an answer lost on the way does not apply the writes twice.
+    """
+
+    def __init__(self, token: str | None = None, pause: Callable[[float], None] = time.sleep):
+        self._token = token
+        self._pause = pause
+        self._steps: list[tuple[str, Callable[[TransactWrite], None]]] = []
+        self._order: dict[str, list[str]] = {"check": [], "delete": [], "put": [], "update": []}
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def _add(self, kind: str, name: str, step: Callable[[TransactWrite], None]) -> None:
+        self._steps.append((name, step))
+        self._order[kind].append(name)
+
+    def save(self, model: Model, condition: Condition | None = None, *, name: str = "") -> None:
+        """Put an item."""
+        self._add("put", name, lambda tx: tx.save(model, condition=condition))
+
+    def update(
+        self,
+        model: Model,
+        actions: Sequence[Action],
+        condition: Condition | None = None,
+        *,
+        name: str = "",
+    ) -> None:
+        """Update an item."""
+        self._add(
+            "update", name, lambda tx: tx.update(model, actions=list(actions), condition=condition)
+        )
+
+    def delete(self, model: Model, condition: Condition | None = None, *, name: str = "") -> None:
+        """Delete an item."""
+        self._add("delete", name, lambda tx: tx.delete(model, condition=condition))
+
+    def check(
+        self,
+        model: type[Model],
+        pk: str,
+        sk: str,
+        condition: Condition,
+        *,
+        name: str = "",
+    ) -> None:
+        """Require a condition on an item that is not written."""
+        self._add("check", name, lambda tx: tx.condition_check(model, pk, sk, condition=condition))
+
+    def commit(self) -> None:
+        """Write. Raises ConditionFailed, or ServiceUnavailable when conflicts do not end."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                with TransactWrite(
+                    connection=current_store().connection, client_request_token=self._token
+                ) as tx:
+                    for _, step in self._steps:
+                        step(tx)
+                return
+            except TransactWriteError as error:
+                names = self._lost(error)
+                if names is not None:
+                    raise ConditionFailed(names) from error
+                if not self._conflicted(error) or attempt == _ATTEMPTS - 1:
+                    raise ServiceUnavailable(log=str(error)) from error
+                self._pause(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
+            except PynamoDBException as error:
+                raise ServiceUnavailable(log=str(error)) from error
+
+    def _lost(self, error: TransactWriteError) -> frozenset[str] | None:
+        # PynamoDB sends checks, deletes, puts, updates in this order, and reasons come in it.
+        order = [
+            name for kind in ("check", "delete", "put", "update") for name in self._order[kind]
+        ]
+        reasons = list(error.cancellation_reasons)
+        lost = {
+            name
+            for name, reason in zip(order, reasons, strict=False)
+            if reason is not None and reason.code == _CONDITION
+        }
+        return frozenset(lost) if lost else None
+
+    @staticmethod
+    def _conflicted(error: TransactWriteError) -> bool:
+        codes = {reason.code for reason in error.cancellation_reasons if reason is not None}
+        return bool(codes & _CONFLICT) or error.cause_response_code in _CONFLICT
+
+
+def batch_get(
+    wanted: Sequence[tuple[type[M], str, str]],
+    *,
+    consistent: bool = True,
+    pause: Callable[[float], None] = time.sleep,
+) -> list[M | None]:
+    """Read up to 100 items of one table in one call, in the order asked; None where absent.
+
+    Keys that the service leaves unprocessed are asked again with back-off and end in 503, never
+    in "absent" (H5).
+    """
+    store = current_store()
+    table = store.table(wanted[0][0])  # type: ignore[arg-type]
+    pending = [{"pk": {"S": pk}, "sk": {"S": sk}} for _, pk, sk in wanted]
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for attempt in range(_ATTEMPTS):
+        request = {
+            "RequestItems": {table.table_name: {"Keys": pending, "ConsistentRead": consistent}}
+        }
+        try:
+            answer = store.connection.dispatch("BatchGetItem", request)
+        except PynamoDBException as error:
+            raise ServiceUnavailable(log=str(error)) from error
+        except Exception as error:
+            raise ServiceUnavailable(log=repr(error)) from error
+        for item in answer.get("Responses", {}).get(table.table_name, []):
+            found[(item["pk"]["S"], item["sk"]["S"])] = item
+        pending = answer.get("UnprocessedKeys", {}).get(table.table_name, {}).get("Keys", [])
+        if not pending:
+            break
+        pause(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
+    if pending:
+        raise ServiceUnavailable(log=f"{len(pending)} keys stayed unprocessed")
+    return [
+        model.from_raw_data(found[(pk, sk)]) if (pk, sk) in found else None
+        for model, pk, sk in wanted
+    ]

@@ -1,0 +1,155 @@
+"""Build a domain's app, and its Lambda handler."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gc
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from mangum import Mangum
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from tidegate_kit.auth.authenticate import Authenticator, DynamoMemberStore, load_public_keys
+from tidegate_kit.auth.tokens import KeyRing, LegacyPolicy, TokenVerifier
+from tidegate_kit.clients import kms_sealer
+from tidegate_kit.clock import Clock, system_clock
+from tidegate_kit.dynamo import Store, configure_store
+from tidegate_kit.errors import BadRequest, MethodNotAllowed, envelope
+from tidegate_kit.http.blocking import run_inline
+from tidegate_kit.http.call import Call
+from tidegate_kit.http.edge import Edge
+from tidegate_kit.http.guard import Platform
+from tidegate_kit.http.problem import as_api_error, problem_response
+from tidegate_kit.http.routing import Router
+from tidegate_kit.http.spec import RouteSpec
+from tidegate_kit.idempotency import DynamoIdempotencyStore
+from tidegate_kit.ids import new_id
+from tidegate_kit.legacy import legacy_until
+from tidegate_kit.observability import identify, logger
+from tidegate_kit.ratelimit import DynamoRateCounters, RateLimiter
+from tidegate_kit.settings import Settings, settings_of
+
+LambdaHandler = Callable[[Any, Any], dict[str, Any]]
+
+
+def build_platform(settings: Settings, clock: Clock = system_clock) -> Platform:
+    """The guard's services on the tables of this deployment."""
+    ring = KeyRing(load_public_keys, clock)
+    legacy = LegacyPolicy(settings.legacy_tokens_enabled, legacy_until(settings))
+    verifier = TokenVerifier(ring, settings.jwt_issuer, clock, legacy)
+    return Platform(
+        settings=settings,
+        clock=clock,
+        authenticator=Authenticator(verifier, DynamoMemberStore(), clock),
+        limiter=RateLimiter(DynamoRateCounters(), clock),
+        idempotency=DynamoIdempotencyStore(clock, lambda: kms_sealer(settings)),
+    )
+
+
+def build_app(routers: Sequence[Router], platform: Platform) -> ASGIApp:
+    """An ASGI app that answers the routers' routes, wrapped in the edge.
+
+    Raises ValueError where two routers claim one (method, path) (IMP-16).
+    """
+    specs = check_unique([spec for router in routers for spec in router.specs])
+    app = FastAPI(
+        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False,
+        title="Tidegate", version=platform.settings.tidegate_version,
+    )  # fmt: skip
+    app.state.platform = platform
+    for router in routers:
+        # Literal segments win over parameters (GEN-4): Starlette takes the first match.
+        router.api.routes.sort(key=lambda route: route.path.count("{"))  # type: ignore[attr-defined]
+        app.include_router(router.api)
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        call: Call = request.scope["tidegate.call"]
+        problem = as_api_error(error)
+        if isinstance(problem, MethodNotAllowed):
+            problem.headers["Allow"] = ", ".join(_allowed(specs, request.scope["path"]))
+        call.error_code = problem.code
+        return problem_response(problem, call.request_id, call.now)
+
+    app.add_exception_handler(HTTPException, refuse)
+    domain = routers[0].domain if routers else "none"
+    return Edge(app, platform.settings, domain, platform.clock)
+
+
+def check_unique(specs: Sequence[RouteSpec]) -> Sequence[RouteSpec]:
+    """Raise ValueError if two routes would answer one (method, path); else give them back."""
+    seen: dict[tuple[str, str], RouteSpec] = {}
+    for spec in specs:
+        other = seen.setdefault((spec.method, spec.shape), spec)
+        if other is not spec:
+            raise ValueError(f"{spec.name} is declared by both {other.domain} and {spec.domain}")
+    return specs
+
+
+def _allowed(specs: Sequence[RouteSpec], path: str) -> list[str]:
+    def matches(spec: RouteSpec) -> bool:
+        pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(spec.path))
+        return re.fullmatch(pattern, path) is not None
+
+    return sorted({spec.method for spec in specs if matches(spec)})
+
+
+def lambda_app(router: Router, settings_type: type[Settings] = Settings) -> LambdaHandler:
+    """The Lambda handler of a domain. All init work happens here; see design section 4.9.
+
+    Raises SettingsError naming every missing setting, so a wrong deployment does not start.
+    """
+    gc.disable()
+    settings = settings_of(settings_type)
+    run_inline(settings.on_lambda)
+    configure_store(Store(settings.table_prefix, settings.aws_region))
+    identify(settings, router.domain)
+    app = build_app([router], build_platform(settings))
+    adapter = Mangum(app, lifespan="off")  # type: ignore[arg-type]
+    gc.freeze()
+    gc.enable()
+
+    def handler(event: Any, context: Any) -> dict[str, Any]:
+        if isinstance(event, dict) and event.get("tidegate_ping") is True:
+            return {"pong": True, "domain": router.domain, "version": settings.tidegate_version}
+        if not _is_http_event(event):
+            logger.warning("not an HTTP API event; refused")
+            return _refusal(settings)
+        result: dict[str, Any] = adapter(event, context)
+        return result
+
+    return handler
+
+
+def _is_http_event(event: Any) -> bool:
+    if not isinstance(event, dict) or event.get("version") != "2.0":
+        return False
+    http = (event.get("requestContext") or {}).get("http")
+    if not isinstance(http, dict) or not isinstance(http.get("sourceIp"), str):
+        return False
+    if event.get("isBase64Encoded"):
+        try:
+            base64.b64decode(event.get("body") or "", validate=True)
+        except (binascii.Error, ValueError, TypeError):
+            return False
+    return isinstance(event.get("rawPath"), str) and isinstance(http.get("method"), str)
+
+
+def _refusal(settings: Settings) -> dict[str, Any]:
+    error = BadRequest("This is not an HTTP API event.")
+    request_id = new_id()
+    body = envelope(error.code, error.message, (), request_id, system_clock())
+    return {
+        "statusCode": 400,
+        "headers": {
+            "content-type": "application/json",
+            "x-request-id": request_id,
+            "x-tidegate-env": settings.tidegate_env,
+        },
+        "body": json.dumps(body),
+    }

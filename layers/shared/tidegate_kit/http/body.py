@@ -1,0 +1,105 @@
+"""Strict JSON: parsed once, and what was parsed is what everybody uses (D2-D4)."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+from tidegate_kit.errors import BadRequest, Detail, Unprocessable
+
+_MAX_DEPTH = 64
+_MAX_DIGITS = 38  # what a DynamoDB number holds
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _refuse(message: str) -> Unprocessable:
+    return Unprocessable(details=[Detail("body", message)])
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise BadRequest("The JSON body repeats a key in one object.")
+    return result
+
+
+def _integer(text: str) -> int:
+    if len(text.lstrip("-")) > _MAX_DIGITS:
+        raise _refuse("holds a number with more than 38 digits")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    value = float(text) if len(text) <= 400 else math.inf
+    if not math.isfinite(value):
+        raise _refuse("holds a number out of range")
+    return value
+
+
+def _constant(name: str) -> Any:
+    raise _refuse(f"holds {name}, which is not a JSON number")
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_pairs,
+    parse_int=_integer,
+    parse_float=_number,
+    parse_constant=_constant,
+)
+
+
+def parse_json(body: bytes) -> Any:
+    """The value of a JSON body.
+
+    Raises BadRequest (400) for what is not JSON: syntax, bytes that are not UTF-8, a BOM, repeated
+    keys, nesting beyond 64. Raises Unprocessable (422) for NaN, Infinity, numbers beyond 38 digits
+    or the double range, and lone surrogates.
+    """
+    try:
+        text = body.decode("utf-8")
+        value = _decoder.decode(text)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise BadRequest("The body is not valid JSON in UTF-8.") from None
+    _check_depth(text)
+    if "\\u" in text:
+        _check_surrogates(value)
+    return value
+
+
+def _check_depth(text: str) -> None:
+    # Cheap upper bound first: only a text with that many brackets can be that deep.
+    if text.count("[") + text.count("{") <= _MAX_DEPTH:
+        return
+    depth, in_string, escaped = 0, False, False
+    for char in text:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif char == "\\":
+                escaped = True
+            elif char == '"':
+                in_string = False
+        elif char == '"':
+            in_string = True
+        elif char in "[{":
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise BadRequest("The JSON body is nested more than 64 deep.")
+        elif char in "]}":
+            depth -= 1
+
+
+def _check_surrogates(value: Any) -> None:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            if _SURROGATE.search(item):
+                raise _refuse("holds a lone surrogate, which is not text")
+        elif isinstance(item, dict):
+            pending.extend(item.keys())
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)

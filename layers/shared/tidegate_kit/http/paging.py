@@ -1,0 +1,151 @@
+"""Pages and cursors of collections (PAGE-1, PAGE-2, B10, B17)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from fastapi import Query
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from tidegate_kit.auth.tokens import b64url_decode, b64url_encode
+from tidegate_kit.clock import epoch, from_epoch
+from tidegate_kit.errors import BadRequest, Detail, Unprocessable
+from tidegate_kit.http.call import Call
+from tidegate_kit.http.schema import ApiModel
+
+_CURSOR_LIFE_SECONDS = 24 * 3600
+_MAX_CURSOR_CHARS = 2048
+
+
+class InvalidCursor(BadRequest):
+    code = "INVALID_CURSOR"
+    message = "The cursor is not valid here. Start again without it."
+
+
+@dataclass
+class PageParams:
+    """Query parameters of a list: page or cursor, and page_size."""
+
+    page: Annotated[int, Query(ge=1, le=10**9)] = 1
+    page_size: Annotated[int, Query(ge=1, le=100)] = 10
+    cursor: Annotated[str | None, Query(max_length=_MAX_CURSOR_CHARS)] = None
+
+
+class PageFields(ApiModel):
+    """The +Page part of every list answer."""
+
+    total: int
+    page: int
+    page_size: int
+    total_pages: int
+    next_cursor: str | None = Field(default=None, description="Absent on the last page.")
+
+    @model_serializer(mode="wrap")
+    def _drop_absent_cursor(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        if data.get("next_cursor", "") is None:
+            del data["next_cursor"]
+        return data
+
+
+@dataclass(frozen=True)
+class Paging:
+    """One list call: where to start, how much, and how to seal the next position.
+
+    Repositories get `skip`, `page_size` and `start` (the opaque key mapping of the last row seen,
+    or None), and give back the rows and the next key mapping; `fields` makes the answer's part.
+    """
+
+    call: Call
+    params: PageParams
+    filters: Mapping[str, Any]
+
+    @property
+    def page_size(self) -> int:
+        """Rows wanted."""
+        return self.params.page_size
+
+    @property
+    def skip(self) -> int:
+        """Rows before the page (0 with a cursor)."""
+        if self.params.cursor is not None:
+            return 0
+        return (self.params.page - 1) * self.params.page_size
+
+    @property
+    def start(self) -> dict[str, Any] | None:
+        """The key of the last row of the page before. Raises InvalidCursor."""
+        if self.params.cursor is None:
+            return None
+        return open_cursor(self.params.cursor, self._key(), self._binding(), epoch(self.call.now))
+
+    def fields(self, total: int, next_key: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Keyword arguments for PageFields."""
+        size = self.params.page_size
+        cursor = None
+        if next_key is not None:
+            expires = epoch(self.call.now) + _CURSOR_LIFE_SECONDS
+            cursor = seal_cursor(next_key, self._key(), self._binding(), expires)
+        return {
+            "total": total,
+            "page": self.params.page,
+            "page_size": size,
+            "total_pages": -(-total // size),
+            "next_cursor": cursor,
+        }
+
+    def slice(self, rows: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Page a small list held whole: the rows of this page and the page fields."""
+        offset = self.skip
+        start = self.start
+        if start is not None:
+            offset = int(start.get("offset", 0))
+        end = offset + self.page_size
+        next_key = {"offset": end} if end < len(rows) else None
+        return rows[offset:end], self.fields(len(rows), next_key)
+
+    def _key(self) -> bytes:
+        return self.call.principal.list_key
+
+    def _binding(self) -> bytes:
+        text = json.dumps(
+            [self.call.principal.tenant_id, self.call.route, sorted(self.filters.items())],
+            default=str,
+        )
+        return hashlib.sha256(text.encode()).digest()
+
+
+def seal_cursor(key: Mapping[str, Any], secret: bytes, binding: bytes, expires: int) -> str:
+    """Encrypt a list position: AES-256-GCM, bound to tenant, route and filters."""
+    nonce = os.urandom(12)
+    plain = json.dumps({"k": dict(key), "e": expires}, separators=(",", ":")).encode()
+    return b64url_encode(b"\x01" + nonce + AESGCM(secret).encrypt(nonce, plain, binding))
+
+
+def open_cursor(text: str, secret: bytes, binding: bytes, now: int) -> dict[str, Any]:
+    """The list position of a cursor. Raises InvalidCursor for anything not sealed for this list."""
+    try:
+        raw = b64url_decode(text)
+        if raw[:1] != b"\x01" or len(raw) < 30:
+            raise InvalidCursor
+        plain = json.loads(AESGCM(secret).decrypt(raw[1:13], raw[13:], binding))
+    except (ValueError, InvalidTag):
+        raise InvalidCursor from None
+    if from_epoch(plain["e"]) <= from_epoch(now):
+        raise InvalidCursor
+    key: dict[str, Any] = plain["k"]
+    return key
+
+
+def unknown_fields(names: list[str]) -> Unprocessable:
+    """The 422 of GEN-17."""
+    return Unprocessable(
+        details=[Detail("fields", "names a field that these items do not have") for _ in names]
+    )

@@ -1,0 +1,176 @@
+"""The route class: guard, strict body, idempotency, ETag and field selection around an endpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from email.message import Message
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from tidegate_kit.auth.permissions import PUBLIC
+from tidegate_kit.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
+from tidegate_kit.http.blocking import run_blocking
+from tidegate_kit.http.body import parse_json
+from tidegate_kit.http.call import Call
+from tidegate_kit.http.fields import select_fields, selectable_fields
+from tidegate_kit.http.guard import Platform, admit
+from tidegate_kit.http.problem import as_api_error, problem_response
+from tidegate_kit.http.spec import RouteSpec
+from tidegate_kit.idempotency import Kept, check_key, keepable
+from tidegate_kit.ids import new_id
+
+_MEDIA = {
+    "json": "application/json",
+    "form": "application/x-www-form-urlencoded",
+    "calendar": "text/calendar",
+}
+_MAX_QUERY_PARAMETERS = 100
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class _ReadRequest(Request):
+    """A request whose body was read, checked and parsed once."""
+
+    def __init__(self, request: Request, body: bytes, parsed: Any) -> None:
+        super().__init__(request.scope, request.receive)
+        self._body = body
+        self._parsed = parsed
+
+    async def json(self) -> Any:
+        return self._parsed
+
+
+class GuardedRoute(APIRoute):
+    """APIRoute whose handler runs the pipeline of GEN-14 before the endpoint."""
+
+    def get_route_handler(self) -> Handler:
+        endpoint = super().get_route_handler()
+        spec: RouteSpec = vars(self.endpoint)["__tidegate_spec__"]
+        known = selectable_fields(self.response_model) if spec.method == "GET" else None
+
+        async def handle(request: Request) -> Response:
+            call: Call = request.scope["tidegate.call"]
+            call.route = spec.name
+            try:
+                response = await _answer(request, call, spec, endpoint, known)
+            except Exception as error:
+                problem = as_api_error(error)
+                call.error_code = problem.code
+                response = problem_response(problem, call.request_id, call.now)
+            return _finish(response, call, spec)
+
+        return handle
+
+
+async def _answer(
+    request: Request, call: Call, spec: RouteSpec, endpoint: Handler, known: frozenset[str] | None
+) -> Response:
+    platform: Platform = request.app.state.platform
+    body = await _read_body(request, spec.max_body)
+    await run_blocking(admit, platform, spec, call)
+    if len(request.query_params.multi_items()) > _MAX_QUERY_PARAMETERS:
+        raise BadRequest("Too many query parameters.")
+    parsed = _parse_body(request, spec, body)
+    wanted = select_fields(request.query_params.get("fields"), known)
+    read = _ReadRequest(request, body, parsed)
+    key = call.headers.get("idempotency-key")
+    if spec.idempotent and key is not None:
+        return await _once(platform, call, spec, check_key(key), body, read, endpoint)
+    response = await endpoint(read)
+    if wanted is not None:
+        response = wanted(response)
+    return _with_etag(response, call) if spec.method == "GET" else response
+
+
+async def _read_body(request: Request, limit: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise PayloadTooLarge
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise PayloadTooLarge
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _parse_body(request: Request, spec: RouteSpec, body: bytes) -> Any:
+    if not body:
+        return None
+    if spec.body == "none" or not spec.state_changing:
+        return None
+    header = Message()
+    header["content-type"] = request.headers.get("content-type", "")
+    charset = (header.get_content_charset() or "utf-8").lower()
+    if "content-type" not in request.headers or header.get_content_type() != _MEDIA[spec.body]:
+        raise UnsupportedMediaType
+    if charset not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaType
+    return parse_json(body) if spec.body == "json" else None
+
+
+async def _once(
+    platform: Platform,
+    call: Call,
+    spec: RouteSpec,
+    key: str,
+    body: bytes,
+    request: Request,
+    endpoint: Handler,
+) -> Response:
+    store = platform.idempotency
+    scope = "PUBLIC" if spec.permission == PUBLIC else call.principal.user.pk
+    # Keyed by the path as called (IDEM-1), so two resources under one route stay apart.
+    route = f"{spec.method} {request.url.path}"
+    attempt = new_id()
+    kept = await run_blocking(store.begin, scope, route, key, body, attempt)
+    if kept is not None:
+        return Response(
+            kept.body,
+            status_code=kept.status,
+            media_type="application/json",
+            headers={"Idempotent-Replayed": "true"},
+        )
+    try:
+        response = await endpoint(request)
+    except Exception as error:
+        problem = as_api_error(error)
+        call.error_code = problem.code
+        response = problem_response(problem, call.request_id, call.now)
+    except BaseException:
+        await run_blocking(store.finish, scope, route, key, attempt, None)
+        raise
+    text = bytes(response.body).decode()
+    keep = Kept(response.status_code, text) if keepable(response.status_code) else None
+    await run_blocking(store.finish, scope, route, key, attempt, keep)
+    return response
+
+
+def _with_etag(response: Response, call: Call) -> Response:
+    if response.status_code != 200 or not hasattr(response, "body"):
+        return response
+    tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
+    known = call.headers.get("if-none-match", "")
+    if tag in (part.strip().removeprefix("W/") for part in known.split(",")):
+        return Response(status_code=304, headers={"ETag": tag})
+    response.headers["ETag"] = tag
+    return response
+
+
+def _finish(response: Response, call: Call, spec: RouteSpec) -> Response:
+    if call.rate is not None:
+        for name, value in call.rate.headers().items():
+            response.headers[name] = value
+    if spec.secret:
+        response.headers["Cache-Control"] = "no-store"
+    elif not spec.public:
+        response.headers.setdefault("Cache-Control", "private")
+    for cookie in call.cookies_out:
+        response.headers.append("Set-Cookie", cookie)
+    return response

@@ -1,0 +1,53 @@
+"""Shared field types of request and response models (GEN-10, GEN-11, D5, D13)."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
+
+from tidegate_kit.clock import iso
+
+_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+_ALLOWED_CONTROLS = {"\n", "\r", "\t"}
+_BIDI = {chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def clean_text(value: str) -> str:
+    """Trim; refuse control characters (line breaks and tabs are text) and lone surrogates."""
+    for char in value:
+        category = unicodedata.category(char)
+        if category == "Cs" or char in _BIDI:
+            raise ValueError("holds a character that is not text")
+        if category == "Cc" and char not in _ALLOWED_CONTROLS:
+            raise ValueError("holds a control character")
+    return value.strip()
+
+
+def clean_line(value: str) -> str:
+    """As clean_text, on one line."""
+    if "\n" in value or "\r" in value:
+        raise ValueError("holds a line break")
+    return clean_text(value)
+
+
+Text = Annotated[str, AfterValidator(clean_text)]
+Line = Annotated[str, AfterValidator(clean_line)]
+Timestamp = Annotated[datetime, PlainSerializer(iso, return_type=str)]
+# Other spellings of an id are 404, as for an absent one (GEN-10); the error mapper does that.
+PathId = Annotated[str, Path(pattern=_ID_PATTERN)]
+
+
+class RequestModel(BaseModel):
+    """Base of request bodies: unknown fields and lax conversions are refused (GEN-11, D5)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ApiModel(BaseModel):
+    """Base of response bodies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

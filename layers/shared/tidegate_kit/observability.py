@@ -1,0 +1,82 @@
+"""Logs and metrics of every function (GEN-9, design section 4.10)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+from tidegate_kit.settings import Settings
+
+_TOKEN = re.compile(
+    r"(Bearer\s+)[A-Za-z0-9._~+/=-]+|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
+    r"|(?<=[?&])(token|ticket|sig)=[^&\s\"]+",
+    re.IGNORECASE,
+)
+
+
+def mask(text: str) -> str:
+    """Replace bearer tokens, JWTs and tokens in URLs by ***."""
+    return _TOKEN.sub(lambda m: f"{m.group(1) or ''}***" if m.group(1) else "***", text)
+
+
+class _Formatter(LambdaPowertoolsFormatter):
+    """One JSON object a line; values are escaped by json.dumps, tokens masked (D11, A21)."""
+
+    def serialize(self, log: Any) -> str:
+        return mask(super().serialize(log))
+
+
+logger = Logger(
+    service="tidegate",
+    logger_formatter=_Formatter(use_rfc3339=True, log_record_order=["level", "message"]),
+)
+
+
+def identify(settings: Settings, domain: str) -> None:
+    """Append who is speaking to every line, once per process."""
+    logger.append_keys(
+        domain=domain,
+        environment=settings.tidegate_env,
+        stage=settings.tidegate_stage,
+        version=settings.tidegate_version,
+    )
+
+
+def emit_call(
+    settings: Settings, *, domain: str, route: str, status: int, code: str, millis: float
+) -> None:
+    """One EMF record: count, latency and errors by route and code (GEN-9).
+
+    Format: CloudWatch embedded metric format, read from the function's log.
+    """
+    import json
+    import sys
+    import time
+
+    record = {
+        "_aws": {
+            "Timestamp": int(time.time() * 1000),
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": "Tidegate",
+                    "Dimensions": [["domain", "stage"], ["domain", "stage", "route", "code"]],
+                    "Metrics": [
+                        {"Name": "Calls", "Unit": "Count"},
+                        {"Name": "Latency", "Unit": "Milliseconds"},
+                        {"Name": "Errors", "Unit": "Count"},
+                    ],
+                }
+            ],
+        },
+        "domain": domain,
+        "stage": settings.tidegate_stage,
+        "route": route,
+        "code": code or str(status),
+        "Calls": 1,
+        "Latency": round(millis, 3),
+        "Errors": 1 if status >= 500 else 0,
+    }
+    sys.stdout.write(json.dumps(record, separators=(",", ":")) + "\n")
