@@ -35,6 +35,28 @@ _CONFLICT = {
 _ATTEMPTS = 6
 
 
+# Every table has this layout (template.yaml); several models share one table.
+_LAYOUT: dict[str, Any] = {
+    "KeySchema": [
+        {"AttributeName": "pk", "KeyType": "HASH"},
+        {"AttributeName": "sk", "KeyType": "RANGE"},
+    ],
+    "AttributeDefinitions": [
+        {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "gsi1pk", "gsi1sk")
+    ],
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": "gsi1",
+            "KeySchema": [
+                {"AttributeName": "gsi1pk", "KeyType": "HASH"},
+                {"AttributeName": "gsi1sk", "KeyType": "RANGE"},
+            ],
+        }
+    ],
+    "LocalSecondaryIndexes": [],
+}
+
+
 class ConditionFailed(Exception):
     """A conditional write lost. `names` holds the names given to the failing transaction items."""
 
@@ -71,20 +93,8 @@ class Store:
         """The connection of a model's table; every model shares one client."""
         if model not in self._tables:
             name = self.table_name(model.Meta.table_name)
-            schema = model._get_schema()
-            meta = MetaTable(
-                {
-                    "TableName": name,
-                    "KeySchema": schema["key_schema"],
-                    "AttributeDefinitions": schema["attribute_definitions"],
-                    "GlobalSecondaryIndexes": [
-                        {"IndexName": index["index_name"], "KeySchema": index["key_schema"]}
-                        for index in schema["global_secondary_indexes"]
-                    ],
-                    "LocalSecondaryIndexes": [],
-                }
-            )
-            self.connection.add_meta_table(meta)
+            if name not in self.connection._tables:
+                self.connection.add_meta_table(MetaTable({"TableName": name, **_LAYOUT}))
             table = TableConnection(name, region=self.region)
             table.connection = self.connection
             self._tables[model] = table
