@@ -13,6 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from botocore import loaders
+from botocore import session as botocore_session
 
 _create = loaders.create_loader
 
@@ -36,5 +37,5 @@ def _shared(search_path: str | None) -> Any:
 @contextlib.contextmanager
 def shared_loader() -> Iterator[None]:
     """Sessions created in the context share one loader."""
-    with patch.object(loaders, "create_loader", lambda path=None: _shared(path)):
+    with patch.object(botocore_session, "create_loader", _shared):
         yield

@@ -49,7 +49,8 @@ def assume(role_arn: str, session: boto3.Session | None = None, **params: Any) -
 def test_the_external_id_decides(aws: StrictAws, customer: Account) -> None:
     role = customer.create_role("r", trust(aws.platform.account_id, "right"))
     assume(role, ExternalId="right")
-    for wrong in ({}, {"ExternalId": "other"}):
+    attempts: list[dict[str, Any]] = [{}, {"ExternalId": "other"}]
+    for wrong in attempts:
         with pytest.raises(ClientError) as error:
             assume(role, **wrong)
         assert code(error) == "AccessDenied"
@@ -143,7 +144,7 @@ def test_leading_keys_confine_a_tagged_session(aws: StrictAws) -> None:
 
     scoped.put_item(TableName="data", Item=key("a"))
     scoped.get_item(TableName="data", Key=key("a"))
-    query = {
+    query: Any = {
         "TableName": "data",
         "KeyConditionExpression": "#p = :p AND begins_with(sk, :s)",
         "ExpressionAttributeNames": {"#p": "pk"},
