@@ -14,20 +14,40 @@ INTEGRATION = "x-amazon-apigateway-integration"
 CORS = "x-amazon-apigateway-cors"
 
 
-def expand(document: Document) -> dict[str, list[str]]:
-    """Replace every API body by route and integration resources (in place).
-
-    Returns the declared route keys by the API's logical id.
-    """
-    declared: dict[str, list[str]] = {}
+def expand(document: Document) -> None:
+    """Replace every API body by route and integration resources; mend CORS keys (in place)."""
     for name, resource in resources_of_type(document, "AWS::ApiGatewayV2::Api").items():
-        body = properties(resource).pop("Body", None)
+        props = properties(resource)
+        body = props.pop("Body", None)
         if body is not None:
-            declared[name] = _expand(document, name, resource, body)
-    return declared
+            _expand(document, name, resource, body)
+        if "CorsConfiguration" in props:
+            props["CorsConfiguration"] = camel_case(props["CorsConfiguration"])
 
 
-def _expand(document: Document, name: str, resource: Document, body: Document) -> list[str]:
+def declared_routes(document: Document) -> dict[str, list[str]]:
+    """Route keys by the logical id of their API, after ``expand``."""
+    found: dict[str, list[str]] = {
+        name: [] for name in resources_of_type(document, "AWS::ApiGatewayV2::Api")
+    }
+    for name, resource in resources_of_type(document, "AWS::ApiGatewayV2::Route").items():
+        props = properties(resource)
+        api = props.get("ApiId", {})
+        owner = api.get("Ref") if isinstance(api, dict) else None
+        if owner not in found:
+            raise LocalCloudError(f"route {name} does not !Ref an API of this template")
+        if props["RouteKey"] in found[owner]:
+            raise LocalCloudError(f"API {owner} declares the route {props['RouteKey']} twice")
+        found[owner].append(props["RouteKey"])
+    return found
+
+
+def protocol(document: Document, api: str) -> str:
+    """``HTTP`` or ``WEBSOCKET``."""
+    return str(properties(document["Resources"][api]).get("ProtocolType", "HTTP"))
+
+
+def _expand(document: Document, name: str, resource: Document, body: Document) -> None:
     props = properties(resource)
     for ignored in ("FailOnWarnings", "Basepath"):
         props.pop(ignored, None)
@@ -35,19 +55,12 @@ def _expand(document: Document, name: str, resource: Document, body: Document) -
     props.setdefault("Name", body.get("info", {}).get("title", name))
     cors = props.get("CorsConfiguration") or body.get(CORS)
     if cors:
-        props["CorsConfiguration"] = camel_case(cors)
+        props["CorsConfiguration"] = cors
     authorizers = _authorizers(document, name, body)
-    keys = []
     for path, methods in body.get("paths", {}).items():
         for method, operation in methods.items():
-            if INTEGRATION not in operation:
-                continue
-            key = route_key(path, method)
-            keys.append(key)
-            _add_route(document, name, key, operation, authorizers)
-    if len(set(keys)) != len(keys):
-        raise LocalCloudError(f"API {name} declares a route twice: {sorted(keys)}")
-    return sorted(keys)
+            if INTEGRATION in operation:
+                _add_route(document, name, route_key(path, method), operation, authorizers)
 
 
 def route_key(path: str, method: str) -> str:

@@ -96,10 +96,15 @@ def layer_path(cloud: LocalCloud, content: Path) -> Path:
     """
     if (content / "python").is_dir():
         return content / "python"
-    requirements = content / "requirements.txt"
-    if requirements.is_file():
-        return _installed_layer(cloud, content.name, requirements)
+    for requirements in (content / "requirements.txt", _unpinned(cloud, content)):
+        if requirements.is_file():
+            return _installed_layer(cloud, content.name, requirements)
     return _copied_layer(cloud, content)
+
+
+def _unpinned(cloud: LocalCloud, content: Path) -> Path:
+    """What the dependencies layer is made from while its pinned file does not exist yet."""
+    return cloud.root / "requirements" / ("run.in" if content.name == "dependencies" else "-")
 
 
 def _installed_layer(cloud: LocalCloud, name: str, requirements: Path) -> Path:
@@ -109,14 +114,14 @@ def _installed_layer(cloud: LocalCloud, name: str, requirements: Path) -> Path:
     target = cloud.layers_dir / name / digest / "python"
     if target.is_dir():
         return target
-    with step(f"building layer {name} for this machine (cached by its requirements)"):
-        with _scratch(cloud.layers_dir) as scratch:
-            built = Path(scratch, "layer")
-            pip_install(
-                python_of(cloud.runtime_env),
-                ["--target", str(built / "python"), "-r", str(requirements)],
-            )
-            _publish(built, target.parent)
+    title = f"building layer {name} for this machine (cached by its requirements)"
+    with step(title), _scratch(cloud.layers_dir) as scratch:
+        built = Path(scratch, "layer")
+        pip_install(
+            python_of(cloud.runtime_env),
+            ["--target", str(built / "python"), "-r", str(requirements)],
+        )
+        _publish(built, target.parent)
     return target
 
 

@@ -93,7 +93,7 @@ def broken_functions(cloud: LocalCloud, deployment: Deployment) -> list[str]:
 
 def wrong_preflight(cloud: LocalCloud, deployment: Deployment) -> list[str]:
     """Allowed origins that the front door does not let in, with credentials."""
-    if not deployment.routes:
+    if not any(deployment.routes.values()):
         return []
     failures = []
     for origin in [part for part in cloud.cors_origins.split(",") if part][:1]:

@@ -7,19 +7,22 @@ import secrets
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.local import checks, emulator_process, environments, processes
+from infra.local import apis, checks, emulator_process, environments, processes
 from infra.local.aws import client
 from infra.local.config import LocalCloud, LocalCloudError
 from infra.local.deploy import Deployment, deploy, parameters_for
-from infra.local.documents import properties, read
+from infra.local.documents import read
 from infra.local.edge.targets import Targets, write
 from infra.local.progress import note, say, step
 
 ADMIN_EMAIL = "admin@tidegate.local"
 ADMIN_OUTPUT = "AdminBootstrapFunctionName"
+AFTER_DEPLOY_OUTPUTS = ("SigningKeysFunctionName",)
+"""Stack outputs that name functions to run once after every deploy; they must be idempotent."""
 
 
 def up(cloud: LocalCloud, *, verify: bool = True, preflight: bool = True) -> dict[str, Any]:
@@ -33,15 +36,14 @@ def up(cloud: LocalCloud, *, verify: bool = True, preflight: bool = True) -> dic
         raise LocalCloudError(f"{cloud.template} does not exist: nothing to deploy")
     environments.ensure_environments(cloud)
     fresh = emulator_process.start(cloud)
-    if fresh:
-        with step("waking stream triggers"):
-            wake_stream_triggers(cloud)
     deployment = deploy(cloud)
     write(cloud.targets_file, targets_of(cloud, deployment))
     start_front_door(cloud)
+    write_outputs(cloud, deployment, known_admin(cloud))
     if verify and (fresh or deployment.changed):
         checks.verify(cloud, deployment, preflight=preflight)
-    outputs = write_outputs(cloud, deployment)
+    run_after_deploy(cloud, deployment)
+    outputs = write_outputs(cloud, deployment, bootstrap_admin(cloud, deployment))
     if fresh or deployment.changed:
         with step("saving the state"):
             emulator_process.ask(cloud, "save")
@@ -136,28 +138,19 @@ def start_front_door(cloud: LocalCloud) -> None:
         shown.detail = cloud.api_url
 
 
-def wake_stream_triggers(cloud: LocalCloud) -> None:
-    """Toggle DynamoDB stream mappings: one that had consumed records stalls after a restart."""
-    functions = client(cloud, "lambda")
-    pages = functions.get_paginator("list_event_source_mappings").paginate()
-    for page in pages:
-        for mapping in page["EventSourceMappings"]:
-            if ":dynamodb:" in mapping["EventSourceArn"] and mapping["State"] == "Enabled":
-                for enabled in (False, True):
-                    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
-
-
 def targets_of(cloud: LocalCloud, deployment: Deployment) -> Targets:
     """What the front door forwards to: the first HTTP API and the first WebSocket API."""
-    sockets = {
-        name: physical
-        for name, physical in deployment.physical("AWS::ApiGatewayV2::Api").items()
-        if properties(deployment.document["Resources"][name]).get("ProtocolType") == "WEBSOCKET"
-    }
-    http = [deployment.resources[name] for name in deployment.routes]
+    http, sockets = (
+        [
+            deployment.resources[name]
+            for name, routes in deployment.routes.items()
+            if routes and apis.protocol(deployment.document, name) == kind
+        ]
+        for kind in ("HTTP", "WEBSOCKET")
+    )
     if len(http) > 1 or len(sockets) > 1:
         note("the template has several APIs of a kind; the front door serves the first")
-    socket_id = next(iter(sockets.values()), "")
+    socket_id = sockets[0] if sockets else ""
     stage = ""
     if socket_id:
         items = client(cloud, "apigatewayv2").get_stages(ApiId=socket_id)["Items"]
@@ -180,31 +173,53 @@ def admin_file(cloud: LocalCloud) -> Path:
     return cloud.home / "admin.json"
 
 
-def bootstrap_admin(cloud: LocalCloud, deployment: Deployment) -> dict[str, str | None]:
+Admin = dict[str, str | None]
+NO_ADMIN: Admin = {"email": None, "password": None}
+
+
+def known_admin(cloud: LocalCloud) -> Admin:
+    """The administrator of an earlier deploy, if any."""
+    kept = admin_file(cloud)
+    found: Admin = json.loads(kept.read_text()) if kept.is_file() else NO_ADMIN
+    return found
+
+
+def bootstrap_admin(cloud: LocalCloud, deployment: Deployment) -> Admin:
     """Create the first administrator if the stack names a function for it."""
     function = deployment.outputs.get(ADMIN_OUTPUT)
     if not function:
-        return {"email": None, "password": None}
-    kept = admin_file(cloud)
-    if not kept.is_file():
-        made = {"email": ADMIN_EMAIL, "password": secrets.token_urlsafe(18) + "Aa1!"}
-        kept.write_text(json.dumps(made))
-        kept.chmod(0o600)
-    admin: dict[str, str | None] = json.loads(kept.read_text())
+        return NO_ADMIN
+    admin = known_admin(cloud)
+    if admin["email"] is None:
+        admin = {"email": ADMIN_EMAIL, "password": secrets.token_urlsafe(18) + "Aa1!"}
     with step("creating the administrator") as shown:
-        answer = client(cloud, "lambda").invoke(
-            FunctionName=function, Payload=json.dumps(admin).encode()
-        )
-        if "FunctionError" in answer:
-            said = answer["Payload"].read().decode(errors="replace")[:1000]
-            raise LocalCloudError(f"function {function} did not create the administrator: {said}")
+        _invoke(cloud, function, admin)
         shown.detail = str(admin["email"])
+    kept = admin_file(cloud)
+    kept.touch(mode=0o600)
+    kept.write_text(json.dumps(admin))
     return admin
 
 
-def write_outputs(cloud: LocalCloud, deployment: Deployment) -> dict[str, Any]:
+def run_after_deploy(cloud: LocalCloud, deployment: Deployment) -> None:
+    """Run once what AWS would run on its schedule only later, such as making signing keys."""
+    for output in AFTER_DEPLOY_OUTPUTS:
+        if output in deployment.outputs:
+            with step(f"running {output.removesuffix('FunctionName')}"):
+                _invoke(cloud, deployment.outputs[output], {})
+
+
+def _invoke(cloud: LocalCloud, function: str, event: Mapping[str, Any]) -> None:
+    answer = client(cloud, "lambda").invoke(
+        FunctionName=function, Payload=json.dumps(event).encode()
+    )
+    if "FunctionError" in answer:
+        said = answer["Payload"].read().decode(errors="replace")[:1000]
+        raise LocalCloudError(f"function {function} failed: {said}\n  Its log: {cloud.log_dir}")
+
+
+def write_outputs(cloud: LocalCloud, deployment: Deployment, admin: Admin) -> dict[str, Any]:
     """Write ``outputs.json``, the one file that other tools read."""
-    admin = bootstrap_admin(cloud, deployment)
     outputs = {
         "api_url": cloud.api_url,
         "ws_url": cloud.ws_url,
@@ -218,6 +233,6 @@ def write_outputs(cloud: LocalCloud, deployment: Deployment) -> dict[str, Any]:
         "stack_name": cloud.stack_name,
         "stack_outputs": deployment.outputs,
     }
+    cloud.outputs_file.touch(mode=0o600)  # it holds the administrator's password
     cloud.outputs_file.write_text(json.dumps(outputs, indent=2) + "\n")
-    cloud.outputs_file.chmod(0o600)  # it holds the administrator's password
     return outputs

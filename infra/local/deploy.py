@@ -88,13 +88,12 @@ def parameters_for(cloud: LocalCloud, document: Document) -> dict[str, str]:
         "Environment": "development",
         "JwtIssuer": cloud.api_url,
         "PublicBaseUrl": cloud.api_url,
+        "PublicWsUrl": cloud.ws_url,
         "Stage": "local",
         "Version": "local",
         "WsUrl": cloud.ws_url,
     } | cloud.parameters
-    missing = [
-        name for name, how in declared.items() if "Default" not in how and name not in known
-    ]
+    missing = [name for name, how in declared.items() if "Default" not in how and name not in known]
     if missing:
         raise LocalCloudError(
             f"the template's parameters {', '.join(sorted(missing))} have no default and the "

@@ -23,20 +23,23 @@ def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> Document:
         value = loader.construct_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
-    else:
-        assert isinstance(node, yaml.MappingNode)
+    elif isinstance(node, yaml.MappingNode):
         value = loader.construct_mapping(node, deep=True)
+    else:
+        raise yaml.constructor.ConstructorError(None, None, f"cannot read !{suffix}")
     if suffix == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)
     name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
     return {name: value}
 
 
+def _as_text(loader: _Loader, node: yaml.Node) -> str:
+    return str(node.value)
+
+
 _Loader.add_multi_constructor("!", _intrinsic)
 # A date stays the text that was written ("Version: 2012-10-17").
-_Loader.add_constructor(
-    "tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node)
-)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
 
 
 def read(path: Path) -> Document:

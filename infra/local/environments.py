@@ -43,8 +43,7 @@ def ensure(environment: Path, requirements: Path, name: str) -> None:
 def pip_install(python: Path, arguments: list[str]) -> None:
     """Run ``pip install`` quietly; raise with pip's own words when it fails."""
     done = subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        + arguments,
+        [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *arguments],
         capture_output=True,
         text=True,
         check=False,

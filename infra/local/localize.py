@@ -131,9 +131,9 @@ def localize(
     """
     notes = _leave_out(document, set(supported))
     _run_on_this_machine(document, layers)
-    routes = apis.expand(document)
+    apis.expand(document)
     document = _speak_the_emulators_tongue(document, cloud)
-    return Localized(document, routes, notes=notes)
+    return Localized(document, apis.declared_routes(document), notes=notes)
 
 
 def _leave_out(document: Document, supported: set[str]) -> list[str]:

@@ -6,6 +6,7 @@ to somebody else is never signalled.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -103,27 +104,24 @@ def stop(path: Path, *, grace: float = 15.0) -> str:
 def end(recorded: Recorded, *, grace: float) -> str:
     """Stop one process: SIGTERM, then SIGKILL after *grace* seconds."""
     _signal(recorded, signal.SIGTERM)
-    if wait_until(lambda: not _still_there(recorded), grace):
+    if wait_until(lambda: not still_there(recorded), grace):
         return "stopped"
     _signal(recorded, signal.SIGKILL)
-    wait_until(lambda: not _still_there(recorded), 5.0)
+    wait_until(lambda: not still_there(recorded), 5.0)
     return f"killed, it did not stop within {grace:.0f} s"
 
 
-def _still_there(recorded: Recorded) -> bool:
-    try:  # reap it if it is a child of this process (tests), else nothing to do
+def still_there(recorded: Recorded) -> bool:
+    """Whether the process runs; reaps it when it is a child that has ended."""
+    with contextlib.suppress(ChildProcessError):  # reap it if it is a child of this process
         os.waitpid(recorded.pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
     return recorded.alive()
 
 
 def _signal(recorded: Recorded, number: signal.Signals) -> None:
     if recorded.alive():
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(recorded.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:

@@ -6,7 +6,7 @@ import json
 import re
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from infra.local.edge.targets import Targets
 
@@ -55,7 +55,7 @@ def envelope(status: int, asked: HeaderList, targets: Targets | None) -> Answer:
     """The error envelope for a gateway-made answer to a request with headers *asked*."""
     code, message = CODES.get(status, CODES[500 if status >= 500 else 400])
     identity = request_id(asked)
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     body = {
         "error": {
             "code": code,

@@ -20,6 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 MAX_BODY = 10 * 1024 * 1024
+MAX_DRAINED = 4 * MAX_BODY
 MAX_HEADERS = 10_240
 TIMEOUT_SECONDS = 30.0
 HOP_BY_HOP = frozenset(
@@ -87,13 +88,14 @@ class FrontDoor:
             return envelope(400, asked, targets)
         try:
             async with asyncio.timeout(self._timeout):
-                body = await _read(receive, asked)
+                body = await _read(receive)
                 answer = await self._forward(scope, raw_path, asked, body, targets)
         except TooLarge:
             return envelope(413, asked, targets)
         except TimeoutError:
-            logger.warning("%s %s: no answer in %.0f s", scope["method"], scope["path"],
-                           self._timeout)
+            logger.warning(
+                "%s %s: no answer in %.0f s", scope["method"], scope["path"], self._timeout
+            )
             return envelope(504, asked, targets)
         except httpcore.NetworkError as error:
             logger.warning("the emulator cannot be reached: %s", error)
@@ -102,8 +104,13 @@ class FrontDoor:
             logger.warning("%s %s: %r", scope["method"], scope["path"], error)
             return envelope(500, asked, targets)
         if needs_envelope(answer.status, answer.body):
-            logger.warning("%s %s: hidden %d %s", scope["method"], scope["path"], answer.status,
-                           answer.body[:500])
+            logger.warning(
+                "%s %s: hidden %d %s",
+                scope["method"],
+                scope["path"],
+                answer.status,
+                answer.body[:500],
+            )
             return envelope(500 if answer.status == 502 else answer.status, asked, targets)
         return answer
 
@@ -144,7 +151,8 @@ def forwarded(scope: Scope, asked: HeaderList, length: int) -> HeaderList:
         elif key not in HOP_BY_HOP and not key.startswith(OWN_PREFIX):
             kept.append((name, value))
     port = (scope.get("server") or ("", 0))[1]
-    return kept + [
+    return [
+        *kept,
         (b"host", b"127.0.0.1"),
         (b"content-length", str(length).encode()),
         (b"x-forwarded-for", through + client.encode()),
@@ -155,10 +163,8 @@ def forwarded(scope: Scope, asked: HeaderList, length: int) -> HeaderList:
     ]
 
 
-async def _read(receive: Receive, asked: HeaderList) -> bytes:
-    for name, value in asked:
-        if name.lower() == b"content-length" and value.isdigit() and int(value) > MAX_BODY:
-            raise TooLarge
+async def _read(receive: Receive) -> bytes:
+    """The whole body; one over the limit is read on and dropped, so that a client sees the 413."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -167,10 +173,11 @@ async def _read(receive: Receive, asked: HeaderList) -> bytes:
             raise Gone
         part: bytes = message.get("body", b"")
         size += len(part)
-        if size > MAX_BODY:
-            raise TooLarge
-        parts.append(part)
-        if not message.get("more_body"):
+        if size <= MAX_BODY:
+            parts.append(part)
+        if not message.get("more_body") or size > MAX_DRAINED:
+            if size > MAX_BODY:
+                raise TooLarge
             return b"".join(parts)
 
 

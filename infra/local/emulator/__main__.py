@@ -11,24 +11,25 @@ import resource
 import signal
 from pathlib import Path
 
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
+from hypercorn.asyncio import serve  # type: ignore[import-not-found,unused-ignore]
+from hypercorn.config import Config  # type: ignore[import-not-found,unused-ignore]
 from ministack.app import app
 
-from infra.local.emulator import asgi, custom_resources, http_api, runtimes
+from infra.local.emulator import asgi, custom_resources, http_api, runtimes, streams
 
 
 def main() -> None:
     """Run until SIGTERM or SIGINT; the state is written down at the end."""
     port = int(os.environ["GATEWAY_PORT"])
     runtimes_dir = Path(os.environ["LOCAL_RUNTIMES_DIR"])
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     runtimes.install(Path(os.environ["LOCAL_LOG_DIR"]), runtimes_dir)
     custom_resources.install(
         f"http://127.0.0.1:{port}", float(os.environ.get("LOCAL_CUSTOM_RESOURCE_SECONDS", "300"))
     )
     http_api.install()
+    streams.install()
 
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
@@ -47,7 +48,7 @@ async def _serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await serve(asgi.wrap(app), config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    await serve(asgi.wrap(app), config, shutdown_trigger=stop.wait)
 
 
 if __name__ == "__main__":

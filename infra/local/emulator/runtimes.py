@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import socketserver
 from pathlib import Path
@@ -45,7 +44,7 @@ def install(log_dir: Path, runtimes_dir: Path) -> None:
     def pump_to_file(self: Any, stream: BinaryIO, lines: queue.Queue[str]) -> None:
         variables = (self.config.get("Environment") or {}).get("Variables") or {}
         name = variables.get(LOG_NAME_VARIABLE) or self.func_name
-        pump(self, _Tee(stream, log_dir / f"{os.path.basename(name)}.log"), lines)
+        pump(self, _Tee(stream, log_dir / f"{Path(name).name}.log"), lines)
 
     def teardown_and_forget(self: Any) -> None:
         pid = self._proc.pid if self._proc is not None else None

@@ -18,9 +18,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         given = event["queryStringParameters"] or {}
         return {"statusCode": 200 if given.get("token") == "good" else 401}
     if route == "$default":
-        client = boto3.client(
-            "apigatewaymanagementapi", endpoint_url=os.environ["MANAGEMENT_URL"]
-        )
+        client = boto3.client("apigatewaymanagementapi", endpoint_url=os.environ["MANAGEMENT_URL"])
         client.post_to_connection(
             ConnectionId=event["requestContext"]["connectionId"],
             Data=json.dumps({"echo": event["body"]}).encode(),
