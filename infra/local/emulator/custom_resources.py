@@ -59,6 +59,31 @@ def install(base_url: str, longest_wait: float) -> None:
         return _ask(event, _wait_of(props, longest_wait))
 
     custom_resource.invoke_custom_resource = invoke
+    _close_new_topics()
+
+
+def _close_new_topics() -> None:
+    """Give stacks' topics the default policy of AWS: it names the owner's account only.
+
+    MiniStack leaves the condition out, so a forgotten topic policy would go unnoticed.
+    """
+    from ministack.core.responses import get_account_id
+    from ministack.services import sns
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::SNS::Topic"]
+    create: Callable[..., tuple[str, Answer]] = handlers["create"]
+
+    def create_closed(*arguments: Any) -> tuple[str, Answer]:
+        arn, attributes = create(*arguments)
+        settings = sns._topics[arn]["attributes"]
+        policy = json.loads(settings["Policy"])
+        for statement in policy["Statement"]:
+            statement["Condition"] = {"StringEquals": {"AWS:SourceOwner": get_account_id()}}
+        settings["Policy"] = json.dumps(policy)
+        return arn, attributes
+
+    handlers["create"] = create_closed
 
 
 def _wait_of(props: dict[str, Any], longest: float) -> float:
