@@ -1,0 +1,1 @@
+"""The main job, run and narrated: `python -m infra.demo`."""
