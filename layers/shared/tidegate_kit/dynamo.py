@@ -33,6 +33,7 @@ _CONFLICT = {
     "TransactionConflictException",
 }
 _ATTEMPTS = 6
+POOL_CONNECTIONS = 20
 
 
 # Every table has this layout (template.yaml); several models share one table.
@@ -69,21 +70,38 @@ class Store:
     """Connections to the tables of one deployment: names are `<prefix>-<logical name>`."""
 
     def __init__(
-        self, prefix: str, region: str, *, credentials: tuple[str, str, str] | None = None
+        self,
+        prefix: str,
+        region: str,
+        *,
+        credentials: tuple[str, str, str] | None = None,
+        patient: bool = True,
     ) -> None:
+        """`patient` False: short time-outs and one retry, to probe a store that may be down."""
         access, secret, token = credentials or (None, None, None)
         self.prefix = prefix
         self.region = region
+        self._credentials = credentials
+        self._sibling: Store | None = None
         self.connection = Connection(
             region=region,
-            connect_timeout_seconds=2,
-            read_timeout_seconds=5,
-            max_retry_attempts=4,
+            connect_timeout_seconds=2 if patient else 1,
+            read_timeout_seconds=5 if patient else 2,
+            max_retry_attempts=4 if patient else 1,
+            max_pool_connections=POOL_CONNECTIONS,
             aws_access_key_id=access,
             aws_secret_access_key=secret,
             aws_session_token=token,
         )
         self._tables: dict[type[Model], TableConnection] = {}
+
+    def impatient(self) -> Store:
+        """The same store through a client that gives up within seconds."""
+        if self._sibling is None:
+            self._sibling = Store(
+                self.prefix, self.region, credentials=self._credentials, patient=False
+            )
+        return self._sibling
 
     def table_name(self, logical: str) -> str:
         """The physical name of a table."""

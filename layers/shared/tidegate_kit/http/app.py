@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from mangum import Mangum
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
@@ -55,9 +56,12 @@ def build_platform(settings: Settings, clock: Clock = system_clock) -> Platform:
 def build_app(routers: Sequence[Router], platform: Platform) -> ASGIApp:
     """An ASGI app that answers the routers' routes, wrapped in the edge.
 
-    Raises ValueError where two routers claim one (method, path) (IMP-16).
+    Raises ValueError where two routers claim one (method, path) (IMP-16), or where what a router
+    mounts is not what it declares (GEN-2).
     """
     specs = check_unique([spec for router in routers for spec in router.specs])
+    for router in routers:
+        check_mounted(router)
     app = FastAPI(
         openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False,
         title="Tidegate", version=platform.settings.tidegate_version,
@@ -91,6 +95,25 @@ def check_unique(specs: Sequence[RouteSpec]) -> Sequence[RouteSpec]:
     return specs
 
 
+def mounted_routes(router: Router) -> list[str]:
+    """`METHOD /path` of every route that the router's app will answer, sorted."""
+    names: list[str] = []
+    for route in router.api.routes:
+        if isinstance(route, APIRoute):
+            names += (f"{method} {route.path}" for method in route.methods or ())
+        else:
+            names.append(f"{type(route).__name__} {vars(route).get('path')}")
+    return sorted(names)
+
+
+def check_mounted(router: Router) -> None:
+    """Raise ValueError unless the router mounts exactly what it declares (GEN-2, B15)."""
+    declared = {spec.name for spec in router.specs}
+    differ = declared.symmetric_difference(mounted_routes(router))
+    if differ:
+        raise ValueError(f"{router.domain}: mounted is not declared: {', '.join(sorted(differ))}")
+
+
 def _allowed(specs: Sequence[RouteSpec], path: str) -> list[str]:
     def matches(spec: RouteSpec) -> bool:
         pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(spec.path))
@@ -116,7 +139,12 @@ def lambda_app(router: Router, settings_type: type[Settings] = Settings) -> Lamb
 
     def handler(event: Any, context: Any) -> dict[str, Any]:
         if isinstance(event, dict) and event.get("tidegate_ping") is True:
-            return {"pong": True, "domain": router.domain, "version": settings.tidegate_version}
+            return {
+                "pong": True,
+                "domain": router.domain,
+                "version": settings.tidegate_version,
+                "routes": mounted_routes(router),
+            }
         if not _is_http_event(event):
             logger.warning("not an HTTP API event; refused")
             return _refusal(settings)

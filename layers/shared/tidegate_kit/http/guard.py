@@ -16,12 +16,13 @@ from tidegate_kit.auth.authenticate import (
 from tidegate_kit.auth.permissions import ANY_USER, PUBLIC
 from tidegate_kit.auth.tokens import b64url_encode
 from tidegate_kit.clock import Clock
-from tidegate_kit.errors import Forbidden, Unauthenticated
+from tidegate_kit.dynamo import current_store, scoped_store
+from tidegate_kit.errors import Forbidden, ServiceUnavailable, Unauthenticated
 from tidegate_kit.http.call import Call
 from tidegate_kit.http.spec import RouteSpec
 from tidegate_kit.idempotency import IdempotencyStore
 from tidegate_kit.observability import logger
-from tidegate_kit.ratelimit import UNAUTHENTICATED_LIMIT, RateLimiter
+from tidegate_kit.ratelimit import UNAUTHENTICATED_LIMIT, RateLimiter, RateState
 from tidegate_kit.settings import Settings
 
 
@@ -51,7 +52,7 @@ def admit(platform: Platform, spec: RouteSpec, call: Call) -> None:
     ip = f"IP#{call.client_ip}"
     by_ip = spec.rate == "A" or spec.public
     if by_ip and spec.rate != "NONE":
-        call.rate = platform.limiter.check(ip, spec.rate)
+        call.rate = _count_address(platform, spec, ip)
     if spec.access_code:
         _check_access_code(platform.settings, call)
     if spec.permission == PUBLIC:
@@ -71,6 +72,18 @@ def admit(platform: Platform, spec: RouteSpec, call: Call) -> None:
         check_csrf(platform.settings, call, call.member)
     if spec.permission != ANY_USER and spec.permission not in principal.permissions:
         raise Forbidden
+
+
+def _count_address(platform: Platform, spec: RouteSpec, ip: str) -> RateState | None:
+    if not spec.outlives_store:
+        return platform.limiter.check(ip, spec.rate)
+    # Health must tell of the very outage that keeps this call from being counted (MON-1).
+    try:
+        with scoped_store(current_store().impatient()):
+            return platform.limiter.check(ip, spec.rate)
+    except ServiceUnavailable as error:
+        logger.warning("call not counted", cause=error.log)
+        return None
 
 
 def _check_access_code(settings: Settings, call: Call) -> None:

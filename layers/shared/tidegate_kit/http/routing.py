@@ -78,6 +78,7 @@ class Router:
         access_code: bool = False,
         secret: bool = False,
         csrf_with_cookie: bool = False,
+        outlives_store: bool = False,
         max_body: int = 1024 * 1024,
         body: BodyKind = "json",
         summary: str | None = None,
@@ -88,6 +89,7 @@ class Router:
         permission: PUBLIC, ANY_USER or a permission name; no default, so none is forgotten.
         idempotent: a POST that creates or starts something keeps answers by Idempotency-Key.
         secret: the answer holds a token, so it is sent with Cache-Control: no-store.
+        outlives_store: a public route that answers, uncounted, while the counters' store is down.
         Raises ValueError for an unknown permission or a repeated (method, path).
         """
         if permission not in ALL_PERMISSIONS and permission not in (PUBLIC, ANY_USER):
@@ -98,7 +100,7 @@ class Router:
             domain=self.domain, method=method, path=path, permission=permission, status=status,
             rate=rate, idempotent=idempotent, access_code=access_code, secret=secret,
             csrf_with_cookie=csrf_with_cookie, max_body=max_body, body=body,
-            errors=tuple(errors),
+            outlives_store=outlives_store, errors=tuple(errors),
         )  # fmt: skip
         if any(spec.clashes(other) for other in self.specs):
             raise ValueError(f"{method} {path} is declared twice in {self.domain}")

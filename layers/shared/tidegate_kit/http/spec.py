@@ -28,6 +28,7 @@ class RouteSpec:
     csrf_with_cookie: bool
     max_body: int
     body: str
+    outlives_store: bool = False
     errors: tuple[type[Any], ...] = ()
 
     @property
