@@ -1,0 +1,92 @@
+"""One local cloud for all end-to-end tests: the real template.yaml on its own ports and folder."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from infra.local import cloud as local
+from infra.local.aws import client
+from infra.local.config import PROJECT_ROOT, LocalCloud
+from tidegate_kit.ids import new_id
+
+_addresses = (f"127.0.{a}.{b}" for a, b in itertools.product(range(1, 250), range(2, 250)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """End-to-end tests are marked e2e and share one worker, so one cloud serves them all."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@dataclass(frozen=True)
+class RunningCloud:
+    """A deployed platform and the ways into it."""
+
+    config: LocalCloud
+    outputs: dict[str, Any]
+
+    def http(self, token: str | None = None) -> httpx.Client:
+        """A client with its own loopback address, so per-IP limits count it alone."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        transport = httpx.HTTPTransport(local_address=next(_addresses))
+        return httpx.Client(
+            base_url=self.config.api_url, headers=headers, transport=transport, timeout=60
+        )
+
+    def aws(self, service: str, account: str | None = None, region: str = "us-east-1") -> Any:
+        """A boto3 client as the root of the platform (or of another account)."""
+        return client(replace(self.config, region=region), service, account)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A registered owner of a new tenant, signed in."""
+
+    email: str
+    password: str
+    http: httpx.Client
+    profile: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[RunningCloud]:
+    """The platform, started fresh and stopped at the end."""
+    config = replace(
+        LocalCloud(), home=PROJECT_ROOT / ".local" / "test", stack_name="tidegate-e2e"
+    ).with_ports(4576, 8010)
+    local.reset(config)
+    outputs = local.up(config)
+    yield RunningCloud(config, outputs)
+    local.down(config)
+
+
+@pytest.fixture(scope="session")
+def new_owner(cloud: RunningCloud) -> Callable[[], Owner]:
+    """Registers and signs in a new owner over HTTP."""
+
+    def make() -> Owner:
+        email, password = f"{new_id()}@example.com", f"pw-{new_id()}"
+        http = cloud.http()
+        registered = http.post(
+            "/api/auth/register",
+            json={
+                "email": email, "password": password, "first_name": "Ada",
+                "last_name": "Example", "company": "Example",
+            },
+        )  # fmt: skip
+        assert registered.status_code == 201, registered.text
+        login = http.post("/api/auth/login", json={"email": email, "password": password})
+        assert login.status_code == 200, login.text
+        http.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
+        return Owner(email, password, http, http.get("/api/auth/me").json())
+
+    return make
