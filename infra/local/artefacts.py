@@ -96,15 +96,10 @@ def layer_path(cloud: LocalCloud, content: Path) -> Path:
     """
     if (content / "python").is_dir():
         return content / "python"
-    for requirements in (content / "requirements.txt", _unpinned(cloud, content)):
-        if requirements.is_file():
-            return _installed_layer(cloud, content.name, requirements)
+    requirements = content / "requirements.txt"
+    if requirements.is_file():
+        return _installed_layer(cloud, content.name, requirements)
     return _copied_layer(cloud, content)
-
-
-def _unpinned(cloud: LocalCloud, content: Path) -> Path:
-    """What the dependencies layer is made from while its pinned file does not exist yet."""
-    return cloud.root / "requirements" / ("run.in" if content.name == "dependencies" else "-")
 
 
 def _installed_layer(cloud: LocalCloud, name: str, requirements: Path) -> Path:
