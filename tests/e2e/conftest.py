@@ -10,10 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+from tidegate_kit.ids import new_id
+
 from infra.local import cloud as local
 from infra.local.aws import client
 from infra.local.config import PROJECT_ROOT, LocalCloud
-from tidegate_kit.ids import new_id
 
 _addresses = (f"127.0.{a}.{b}" for a, b in itertools.product(range(1, 250), range(2, 250)))
 

@@ -138,8 +138,11 @@ def current_store() -> Store:
 
 
 @contextmanager
-def scoped_store(store: Store) -> Iterator[None]:
-    """Reach tables with tenant-scoped credentials inside the block (design section 4.5)."""
+def scoped_store(store: Store | None) -> Iterator[None]:
+    """Reach tables with tenant-scoped credentials inside the block (design section 4.5).
+
+    None gives the platform's own store back, for global items and transactions that hold one.
+    """
     token = _scoped_store.set(store)
     try:
         yield

@@ -35,6 +35,7 @@ from tidegate_kit.legacy import legacy_until
 from tidegate_kit.observability import identify, logger
 from tidegate_kit.ratelimit import DynamoRateCounters, RateLimiter
 from tidegate_kit.settings import Settings, settings_of
+from tidegate_kit.tenant_store import TenantStores
 
 LambdaHandler = Callable[[Any, Any], dict[str, Any]]
 
@@ -44,12 +45,14 @@ def build_platform(settings: Settings, clock: Clock = system_clock) -> Platform:
     ring = KeyRing(load_public_keys, clock)
     legacy = LegacyPolicy(settings.legacy_tokens_enabled, legacy_until(settings))
     verifier = TokenVerifier(ring, settings.jwt_issuer, clock, legacy)
+    role = settings.tenant_data_role_arn
     return Platform(
         settings=settings,
         clock=clock,
         authenticator=Authenticator(verifier, DynamoMemberStore(), clock),
         limiter=RateLimiter(DynamoRateCounters(), clock),
         idempotency=DynamoIdempotencyStore(clock, lambda: kms_sealer(settings)),
+        tenant_stores=TenantStores(settings, role, clock) if role else None,
     )
 
 

@@ -24,6 +24,7 @@ from tidegate_kit.idempotency import IdempotencyStore
 from tidegate_kit.observability import logger
 from tidegate_kit.ratelimit import UNAUTHENTICATED_LIMIT, RateLimiter, RateState
 from tidegate_kit.settings import Settings
+from tidegate_kit.tenant_store import TenantStores
 
 
 class AccessCodeRequired(Forbidden):
@@ -45,6 +46,7 @@ class Platform:
     authenticator: Authenticator
     limiter: RateLimiter
     idempotency: IdempotencyStore
+    tenant_stores: TenantStores | None = None
 
 
 def admit(platform: Platform, spec: RouteSpec, call: Call) -> None:

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from tidegate_kit.auth.permissions import PUBLIC
+from tidegate_kit.dynamo import scoped_store
 from tidegate_kit.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
 from tidegate_kit.http.blocking import run_blocking
 from tidegate_kit.http.body import parse_json
@@ -48,7 +49,7 @@ class GuardedRoute(APIRoute):
     """APIRoute whose handler runs the pipeline of GEN-14 before the endpoint."""
 
     def get_route_handler(self) -> Handler:
-        endpoint = super().get_route_handler()
+        endpoint = _tenant_scoped(super().get_route_handler())
         spec: RouteSpec = vars(self.endpoint)["__tidegate_spec__"]
         known = selectable_fields(self.response_model) if spec.method == "GET" else None
 
@@ -64,6 +65,21 @@ class GuardedRoute(APIRoute):
             return _finish(response, call, spec)
 
         return handle
+
+
+def _tenant_scoped(endpoint: Handler) -> Handler:
+    """Run the endpoint with credentials that open the caller's tenant alone (GEN-16)."""
+
+    async def scoped(request: Request) -> Response:
+        platform: Platform = request.app.state.platform
+        call: Call = request.scope["tidegate.call"]
+        if platform.tenant_stores is None or call.known_principal is None:
+            return await endpoint(request)
+        store = await run_blocking(platform.tenant_stores.store, call.principal.tenant_id)
+        with scoped_store(store):
+            return await endpoint(request)
+
+    return scoped
 
 
 async def _answer(
