@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.fakes.dotted import resolve
 from tests.fakes.faults import (
     Injector,
     Killed,
@@ -18,7 +19,6 @@ from tests.fakes.faults import (
     SideEffect,
     enumerate_faults,
     fault_report,
-    resolve,
 )
 from tests.fakes.strict_aws import strict_aws
 

@@ -1,0 +1,1 @@
+"""The hazard suite: catalogue, bite proofs and what the doubles can prove."""

@@ -1,0 +1,121 @@
+"""Bite proofs: with its defence switched off, a hazard's test must turn red.
+
+A test declares its own bites:
+
+    @pytest.mark.hazard("A7")
+    @pytest.mark.bite("tidegate_kit.auth.verifier._check_expiry", returns=None)
+    def test_expiry(...):
+        \"\"\"A7: ...\"\"\"
+
+The plugin then collects the test once more for each bite, with the defence replaced.  Red is
+an AssertionError or ``pytest.fail`` of the test itself; a replacement that is never called,
+or any other error, fails the bite.
+
+``BITES`` below is the table of the rest: bites that belong to an id rather than to one test,
+and the reason where an id has no switch.  ``pytest --hazards-table`` prints the whole table,
+declared and listed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from unittest.mock import patch
+
+import pytest
+
+from tests.fakes.dotted import resolve
+
+_MISSING: Any = object()
+
+
+@dataclass(frozen=True)
+class Bite:
+    """A defence by dotted name, and what takes its place.
+
+    ``replacement`` is a callable (it must be called) or a plain value; ``returns`` is short
+    for a callable that returns this value.  ``cases`` limits the bite of a parametrised test
+    to the cases whose id contains one of the texts.  ``when="setup"`` replaces the defence
+    before the fixtures run, for defences that a fixture captures (function-scoped fixtures
+    only: anything longer-lived would keep the hole).
+    """
+
+    target: str
+    replacement: Any = field(default=_MISSING)
+    returns: Any = field(default=_MISSING)
+    cases: Sequence[str] = ()
+    when: Literal["call", "setup"] = "call"
+
+    def __post_init__(self) -> None:
+        """Exactly one of ``replacement`` and ``returns``."""
+        if (self.replacement is _MISSING) == (self.returns is _MISSING):
+            raise TypeError(f"bite {self.target!r}: give either a replacement or returns=")
+        if self.when not in ("call", "setup"):
+            raise TypeError(f"bite {self.target!r}: when is 'call' or 'setup'")
+        if isinstance(self.cases, str):
+            object.__setattr__(self, "cases", (self.cases,))
+
+    @property
+    def substitute(self) -> Any:
+        """What is put in the defence's place."""
+        if self.returns is _MISSING:
+            return self.replacement
+        return lambda *args, **kwargs: self.returns
+
+    def applies_to(self, case_id: str) -> bool:
+        """Whether this case of a parametrised test is bitten."""
+        return not self.cases or any(text in case_id for text in self.cases)
+
+
+# id -> bites of every test with that id, or the reason why there is no switch.
+BITES: dict[str, list[Bite] | str] = {}
+
+
+def from_mark(mark: pytest.Mark) -> Bite:
+    """The bite of one ``@pytest.mark.bite(target, replacement, ...)``."""
+    return Bite(*mark.args, **mark.kwargs)
+
+
+class Probe:
+    """Whether a replacement was reached."""
+
+    def __init__(self) -> None:
+        self.called = False
+
+    def watch(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, noting each call."""
+
+        @functools.wraps(function)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            self.called = True
+            return function(*args, **kwargs)
+
+        return watched
+
+
+@contextlib.contextmanager
+def applied(bite: Bite) -> Iterator[Probe]:
+    """Replaces the defence; the probe tells afterwards whether it was reached."""
+    owner, name = resolve(bite.target)
+    probe = Probe()
+    original = inspect.getattr_static(owner, name)
+    substitute = bite.substitute
+    if not callable(substitute) or inspect.isclass(substitute):
+        # A value cannot tell that it was read: the red test is the proof.
+        assert substitute != getattr(owner, name), f"{bite.target} is already {substitute!r}"
+        probe.called = True
+        replacement: Any = substitute
+    elif isinstance(original, property):
+        replacement = property(probe.watch(substitute))
+    elif isinstance(original, staticmethod):
+        replacement = staticmethod(probe.watch(substitute))
+    elif isinstance(original, classmethod):
+        replacement = classmethod(probe.watch(substitute))
+    else:
+        replacement = probe.watch(substitute)
+    with patch.object(owner, name, replacement):
+        yield probe
