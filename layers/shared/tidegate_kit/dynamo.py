@@ -33,6 +33,7 @@ _CONFLICT = {
     "TransactionConflictException",
 }
 _ATTEMPTS = 6
+_WRITE_CHUNK = 25  # DynamoDB's limit for one BatchWriteItem
 POOL_CONNECTIONS = 20
 
 
@@ -102,6 +103,18 @@ class Store:
                 self.prefix, self.region, credentials=self._credentials, patient=False
             )
         return self._sibling
+
+    def pool(self) -> tuple[int, int]:
+        """(connections in use, connections kept open) of the client's pool; at most 20 together."""
+        # botocore offers no public view of urllib3's pools; the versions are pinned.
+        session: Any = self.connection.client._endpoint.http_session
+        pools = session._manager.pools
+        active = idle = 0
+        for name in pools.keys():  # noqa: SIM118 - not a mapping
+            queue = pools[name].pool
+            idle += sum(entry is not None for entry in queue.queue)
+            active += queue.maxsize - queue.qsize()
+        return active, idle
 
     def table_name(self, logical: str) -> str:
         """The physical name of a table."""
@@ -306,3 +319,50 @@ def batch_get(
         model.from_raw_data(found[(pk, sk)]) if (pk, sk) in found else None
         for model, pk, sk in wanted
     ]
+
+
+def batch_write(
+    puts: Sequence[Model] = (),
+    deletes: Sequence[Model] = (),
+    *,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
+    """Put and delete any number of items of one table, 25 a call, unconditionally.
+
+    What the service leaves unprocessed is sent again with back-off; what stays unprocessed ends in
+    ServiceUnavailable (H4). Not atomic: a caller that is killed repeats the whole batch.
+    """
+    first = next(iter((*puts, *deletes)), None)
+    if first is None:
+        return
+    store = current_store()
+    table = store.table(type(first))  # type: ignore[arg-type]
+    requests = [{"PutRequest": {"Item": model.serialize(null_check=True)}} for model in puts]
+    requests += [{"DeleteRequest": {"Key": _key_of(model)}} for model in deletes]
+    for start in range(0, len(requests), _WRITE_CHUNK):
+        _write_chunk(store, table.table_name, requests[start : start + _WRITE_CHUNK], pause)
+
+
+def _key_of(model: Model) -> dict[str, Any]:
+    data = model.serialize(null_check=False)
+    return {"pk": data["pk"], "sk": data["sk"]}
+
+
+def _write_chunk(
+    store: Store,
+    table_name: str,
+    pending: list[dict[str, Any]],
+    pause: Callable[[float], None],
+) -> None:
+    for attempt in range(_ATTEMPTS):
+        try:
+            answer = store.connection.dispatch(
+                "BatchWriteItem", {"RequestItems": {table_name: pending}}
+            )
+        except Exception as error:
+            raise ServiceUnavailable(log=repr(error)) from error
+        pending = answer.get("UnprocessedItems", {}).get(table_name, [])
+        if not pending:
+            return
+        pause(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
+    raise ServiceUnavailable(log=f"{len(pending)} writes stayed unprocessed")

@@ -83,6 +83,11 @@ def _digest(*parts: bytes) -> str:
     return hashlib.sha256(b"\x00".join(parts)).hexdigest()
 
 
+def effect_key(scope: str, route: str, key: str) -> str:
+    """A name for the effect of every call under one key: 64 hex digits, unguessable without it."""
+    return _digest(scope.encode(), route.encode(), key.encode())
+
+
 class DynamoIdempotencyStore:
     """IdempotencyStore on the platform table; one conditional put claims a key."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -31,7 +33,13 @@ class _Formatter(LambdaPowertoolsFormatter):
 
 logger = Logger(
     service="tidegate",
-    logger_formatter=_Formatter(use_rfc3339=True, log_record_order=["level", "message"]),
+    logger_formatter=_Formatter(
+        # ASCII only: U+2028 and its kin end a line for some readers (D11).
+        json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
+        use_rfc3339=True,
+        utc=True,
+        log_record_order=["level", "message"],
+    ),
 )
 
 

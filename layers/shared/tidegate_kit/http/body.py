@@ -6,11 +6,13 @@ import json
 import math
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 from tidegate_kit.errors import BadRequest, Detail, Unprocessable
 
 _MAX_DEPTH = 64
 _MAX_DIGITS = 38  # what a DynamoDB number holds
+_MAX_FORM_FIELDS = 50
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -26,6 +28,8 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(text: str) -> int:
+    if text == "-0":
+        raise _refuse("holds -0, which is not a number we can keep")
     if len(text.lstrip("-")) > _MAX_DIGITS:
         raise _refuse("holds a number with more than 38 digits")
     return int(text)
@@ -35,6 +39,8 @@ def _number(text: str) -> float:
     value = float(text) if len(text) <= 400 else math.inf
     if not math.isfinite(value):
         raise _refuse("holds a number out of range")
+    if value == 0 and text.startswith("-"):
+        raise _refuse("holds -0, which is not a number we can keep")
     return value
 
 
@@ -48,6 +54,24 @@ _decoder = json.JSONDecoder(
     parse_float=_number,
     parse_constant=_constant,
 )
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """The fields of an application/x-www-form-urlencoded body, blank ones kept.
+
+    Raises BadRequest for another syntax, bytes that are not UTF-8, repeated or too many fields.
+    """
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, strict_parsing=True,
+            errors="strict", max_num_fields=_MAX_FORM_FIELDS,
+        )  # fmt: skip
+    except ValueError:
+        raise BadRequest("The body is not a valid form in UTF-8.") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise BadRequest("The form repeats a field.")
+    return fields
 
 
 def parse_json(body: bytes) -> Any:

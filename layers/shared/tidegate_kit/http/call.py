@@ -34,6 +34,11 @@ class Call:
     error_code: str = ""
     known_principal: Principal | None = None
     cookies_out: list[str] = field(default_factory=list)
+    # The bytes as received, for routes that sign or read them as they are (body="raw").
+    body: bytes = field(default=b"", repr=False)
+    # Same for every repetition under one Idempotency-Key: names the effect in a domain's own
+    # records, so that a call that died after its effect does not repeat it (H1, H30).
+    effect_key: str | None = None
 
     @property
     def principal(self) -> Principal:

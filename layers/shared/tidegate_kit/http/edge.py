@@ -11,12 +11,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tidegate_kit.clock import Clock
+from tidegate_kit.errors import HeadersTooLarge
 from tidegate_kit.http.call import Call
 from tidegate_kit.http.problem import as_api_error, problem_response
 from tidegate_kit.ids import new_id
 from tidegate_kit.observability import emit_call, logger
 from tidegate_kit.settings import Settings
 
+# What API Gateway takes; declared here so that a local server behaves alike (D15).
+MAX_HEADER_BYTES = 10_240
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = (
@@ -91,6 +94,8 @@ class Edge:
             await send(message)
 
         try:
+            if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+                raise HeadersTooLarge
             if headers.get("access-control-request-method") and scope["method"] == "OPTIONS":
                 call.route = "OPTIONS preflight"
                 await self._preflight(common)(scope, receive, decorated)
@@ -143,9 +148,12 @@ class Edge:
         return Response(status_code=204, headers=extra)
 
     def _record(self, call: Call, status: int, millis: float) -> None:
+        who = call.known_principal
         logger.info(
             "call",
             request_id=call.request_id,
+            tenant_id=who.tenant_id if who else None,
+            user_id=who.user_id if who else None,
             route=call.route or call.method,
             status=status,
             code=call.error_code,
@@ -159,4 +167,4 @@ class Edge:
             code=call.error_code,
             millis=millis,
         )
-        logger.remove_keys(["tenant_id", "user_id"])
+        logger.thread_safe_clear_keys()

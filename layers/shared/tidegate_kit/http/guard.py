@@ -100,9 +100,7 @@ def _authenticate(platform: Platform, call: Call) -> None:
     credential = credential_of(call.headers.get("authorization"), call.cookies)
     if credential is None:
         raise Unauthenticated
-    principal, call.member = platform.authenticator.authenticate(credential)
-    call.known_principal = principal
-    logger.append_keys(tenant_id=principal.tenant_id, user_id=principal.user_id)
+    call.known_principal, call.member = platform.authenticator.authenticate(credential)
 
 
 def csrf_token(csrf_key: bytes, session_id: str) -> str:

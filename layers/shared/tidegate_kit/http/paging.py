@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,8 +20,11 @@ from tidegate_kit.errors import BadRequest, Detail, Unprocessable
 from tidegate_kit.http.call import Call
 from tidegate_kit.http.schema import ApiModel
 
+R = TypeVar("R")
+
 _CURSOR_LIFE_SECONDS = 24 * 3600
 _MAX_CURSOR_CHARS = 2048
+_ANCHORS = 12  # rows that a cursor over a whole list remembers
 
 
 class InvalidCursor(BadRequest):
@@ -53,6 +56,22 @@ class PageFields(ApiModel):
         if data.get("next_cursor", "") is None:
             del data["next_cursor"]
         return data
+
+
+def _row_id(row: Any) -> str:
+    return str(row.id)
+
+
+def _mark(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+def _resume(start: Mapping[str, Any], marks: list[str]) -> int:
+    """The index after the last row seen that is still there."""
+    for mark in start.get("seen", ()):
+        if mark in marks:
+            return marks.index(mark) + 1
+    return int(start.get("offset", 0))
 
 
 @dataclass(frozen=True)
@@ -101,14 +120,21 @@ class Paging:
             "next_cursor": cursor,
         }
 
-    def slice(self, rows: list[Any]) -> tuple[list[Any], dict[str, Any]]:
-        """Page a small list held whole: the rows of this page and the page fields."""
-        offset = self.skip
+    def slice(
+        self, rows: list[R], key: Callable[[R], str] = _row_id
+    ) -> tuple[list[R], dict[str, Any]]:
+        """Page a small list held whole: the rows of this page and the page fields.
+
+        `key` names a row among the others (its `id` unless given). The cursor remembers the last
+        rows seen, so rows added or deleted meanwhile neither repeat nor hide another (B17).
+        """
         start = self.start
-        if start is not None:
-            offset = int(start.get("offset", 0))
+        offset = self.skip if start is None else _resume(start, [_mark(key(row)) for row in rows])
         end = offset + self.page_size
-        next_key = {"offset": end} if end < len(rows) else None
+        next_key = None
+        if end < len(rows):
+            seen = [_mark(key(row)) for row in rows[max(0, end - _ANCHORS) : end]]
+            next_key = {"offset": end, "seen": seen[::-1]}
         return rows[offset:end], self.fields(len(rows), next_key)
 
     def _key(self) -> bytes:
@@ -116,7 +142,7 @@ class Paging:
 
     def _binding(self) -> bytes:
         text = json.dumps(
-            [self.call.principal.tenant_id, self.call.route, sorted(self.filters.items())],
+            [self.call.principal.user.pk, self.call.route, sorted(self.filters.items())],
             default=str,
         )
         return hashlib.sha256(text.encode()).digest()

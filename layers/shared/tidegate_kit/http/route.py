@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine
 from email.message import Message
@@ -9,20 +10,28 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from tidegate_kit.auth.permissions import PUBLIC
 from tidegate_kit.dynamo import scoped_store
-from tidegate_kit.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
+from tidegate_kit.errors import (
+    BadRequest,
+    PayloadTooLarge,
+    ServiceUnavailable,
+    UnsupportedMediaType,
+)
 from tidegate_kit.http.blocking import run_blocking
-from tidegate_kit.http.body import parse_json
+from tidegate_kit.http.body import parse_form, parse_json
 from tidegate_kit.http.call import Call
 from tidegate_kit.http.fields import select_fields, selectable_fields
 from tidegate_kit.http.guard import Platform, admit
 from tidegate_kit.http.problem import as_api_error, problem_response
 from tidegate_kit.http.spec import RouteSpec
-from tidegate_kit.idempotency import Kept, check_key, keepable
+from tidegate_kit.idempotency import Kept, check_key, effect_key, keepable
 from tidegate_kit.ids import new_id
+from tidegate_kit.observability import logger
 
+BODY_SECONDS = 10.0  # for the whole body; on Lambda it is there at once
 _MEDIA = {
     "json": "application/json",
     "form": "application/x-www-form-urlencoded",
@@ -36,8 +45,13 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class _ReadRequest(Request):
     """A request whose body was read, checked and parsed once."""
 
-    def __init__(self, request: Request, body: bytes, parsed: Any) -> None:
-        super().__init__(request.scope, request.receive)
+    def __init__(self, request: Request, body: bytes, parsed: Any, *, form: bool) -> None:
+        scope = request.scope
+        if form:
+            # A form is parsed already; FastAPI validates its fields as it does those of JSON.
+            others = [pair for pair in scope["headers"] if pair[0] != b"content-type"]
+            scope = {**scope, "headers": [*others, (b"content-type", b"application/json")]}
+        super().__init__(scope, request.receive)
         self._body = body
         self._parsed = parsed
 
@@ -88,11 +102,13 @@ async def _answer(
     platform: Platform = request.app.state.platform
     body = await _read_body(request, spec.max_body)
     await run_blocking(admit, platform, spec, call)
+    _name_caller(call)
     if len(request.query_params.multi_items()) > _MAX_QUERY_PARAMETERS:
         raise BadRequest("Too many query parameters.")
     parsed = _parse_body(request, spec, body)
     wanted = select_fields(request.query_params.get("fields"), known)
-    read = _ReadRequest(request, body, parsed)
+    call.body = body
+    read = _ReadRequest(request, body, parsed, form=spec.body == "form")
     key = call.headers.get("idempotency-key")
     if spec.idempotent and key is not None:
         return await _once(platform, call, spec, check_key(key), body, read, endpoint)
@@ -102,7 +118,26 @@ async def _answer(
     return _with_etag(response, call) if spec.method == "GET" else response
 
 
+def _name_caller(call: Call) -> None:
+    """Put request, tenant and user on every log line of this call (GEN-9)."""
+    keys = {"request_id": call.request_id}
+    if call.known_principal is not None:
+        keys["tenant_id"] = call.known_principal.tenant_id
+        keys["user_id"] = call.known_principal.user_id
+    logger.thread_safe_append_keys(**keys)
+
+
 async def _read_body(request: Request, limit: int) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _collect(request, limit)
+    except TimeoutError:
+        raise BadRequest("The body did not arrive in time.") from None
+    except ClientDisconnect:
+        raise BadRequest("The body did not arrive.") from None
+
+
+async def _collect(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise PayloadTooLarge
@@ -121,6 +156,11 @@ def _parse_body(request: Request, spec: RouteSpec, body: bytes) -> Any:
         return None
     if spec.body == "none" or not spec.state_changing:
         return None
+    # An encoded body could expand beyond its limit, so none is unpacked (D1).
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType
+    if spec.body == "raw":
+        return None
     header = Message()
     header["content-type"] = request.headers.get("content-type", "")
     charset = (header.get_content_charset() or "utf-8").lower()
@@ -128,6 +168,8 @@ def _parse_body(request: Request, spec: RouteSpec, body: bytes) -> Any:
         raise UnsupportedMediaType
     if charset not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType
+    if spec.body == "form":
+        return parse_form(body)
     return parse_json(body) if spec.body == "json" else None
 
 
@@ -145,6 +187,7 @@ async def _once(
     # Keyed by the path as called (IDEM-1), so two resources under one route stay apart.
     route = f"{spec.method} {request.url.path}"
     attempt = new_id()
+    call.effect_key = effect_key(scope, route, key)
     kept = await run_blocking(store.begin, scope, route, key, body, attempt)
     if kept is not None:
         return Response(
@@ -164,7 +207,11 @@ async def _once(
         raise
     text = bytes(response.body).decode()
     keep = Kept(response.status_code, text) if keepable(response.status_code) else None
-    await run_blocking(store.finish, scope, route, key, attempt, keep)
+    try:
+        await run_blocking(store.finish, scope, route, key, attempt, keep)
+    except ServiceUnavailable as error:
+        # The effect has happened: a 503 now would invite the client to cause it again.
+        logger.warning("answer not kept for repetition", cause=error.log)
     return response
 
 
@@ -173,7 +220,9 @@ def _with_etag(response: Response, call: Call) -> Response:
         return response
     tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
     known = call.headers.get("if-none-match", "")
-    if tag in (part.strip().removeprefix("W/") for part in known.split(",")):
+    if known.strip() == "*" or tag in (
+        part.strip().removeprefix("W/") for part in known.split(",")
+    ):
         return Response(status_code=304, headers={"ETag": tag})
     response.headers["ETag"] = tag
     return response

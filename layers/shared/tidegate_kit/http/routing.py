@@ -18,7 +18,7 @@ from tidegate_kit.http.spec import RouteSpec
 from tidegate_kit.ratelimit import RateClass
 
 F = TypeVar("F", bound=Callable[..., Any])
-BodyKind = Literal["json", "form", "calendar", "none"]
+BodyKind = Literal["json", "form", "calendar", "raw", "none"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,9 @@ class Router:
         permission: PUBLIC, ANY_USER or a permission name; no default, so none is forgotten.
         idempotent: a POST that creates or starts something keeps answers by Idempotency-Key.
         secret: the answer holds a token, so it is sent with Cache-Control: no-store.
+        body: what a body must be. "json" and "form" are parsed and validated by the endpoint's
+        request model (form fields are text); "calendar" and "raw" (any media type) are read from
+        `call.body`; "none" ignores one.
         outlives_store: a public route that answers, uncounted, while the counters' store is down.
         Raises ValueError for an unknown permission or a repeated (method, path).
         """
