@@ -155,9 +155,10 @@ class Identities:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.sessions: dict[str, Session] = {}
-        # Test keys stand for their account's root; "ak" is what moto's own Step Functions
-        # interpreter calls other services with.
-        self.root_keys: dict[str, str] = {"FOOBARKEY": DEFAULT_ACCOUNT_ID, "ak": DEFAULT_ACCOUNT_ID}
+        # Test keys stand for their account's root.  FOOBARKEY is moto's own ambient key, "ak"
+        # what its Step Functions interpreter calls other services with.
+        ambient = ("FOOBARKEY", "ak", "test", "testing")
+        self.root_keys: dict[str, str] = dict.fromkeys(ambient, DEFAULT_ACCOUNT_ID)
         self.acting_as: dict[str, str] = {}
 
     def account_of(self, access_key: str | None) -> str:

@@ -340,6 +340,26 @@ def test_a_failed_transaction_is_not_remembered(table: Any) -> None:
     table.transact_write_items(TransactItems=[put], ClientRequestToken="token")
 
 
+def test_pynamodb_goes_through_the_layer(aws: StrictAws, table: Any) -> None:
+    from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+    from pynamodb.exceptions import PutError
+    from pynamodb.models import Model
+
+    class Row(Model):
+        class Meta:
+            table_name = "t"
+            region = "us-east-1"
+
+        pk = UnicodeAttribute(hash_key=True)
+        n = NumberAttribute(null=True)
+
+    Row("a", n=1).save()
+    with pytest.raises(PutError, match="more than 38 significant digits"):
+        Row("b", n=10**38 + 1).save()
+    assert [row.pk for row in Row.scan()] == ["a"]
+    assert ("dynamodb", "PutItem", aws.platform.account_id) in aws.calls
+
+
 def test_index_lag_is_a_switch(aws: StrictAws, table: Any) -> None:
     def by_mail() -> int:
         return int(
