@@ -14,8 +14,8 @@ from typing import Any
 from infra.local import apis, checks, emulator_process, environments, processes
 from infra.local.aws import client
 from infra.local.config import LocalCloud, LocalCloudError
-from infra.local.deploy import Deployment, deploy, parameters_for
-from infra.local.documents import read
+from infra.local.deploy import Deployment, defaults_of, deploy, parameters_for
+from infra.local.documents import properties, read, resources_of_type
 from infra.local.edge.targets import Targets, write
 from infra.local.progress import note, say, step
 
@@ -155,17 +155,32 @@ def targets_of(cloud: LocalCloud, deployment: Deployment) -> Targets:
     if socket_id:
         items = client(cloud, "apigatewayv2").get_stages(ApiId=socket_id)["Items"]
         stage = items[0]["StageName"] if items else ""
-    parameters = parameters_for(cloud, read(cloud.template))
+    source = read(cloud.template)
+    values = defaults_of(source) | parameters_for(cloud, source)
+    throttle = throttle_of(deployment)
     return Targets(
         aws_port=cloud.aws_port,
         http_api=http[0] if http else "",
         websocket_api=socket_id,
         websocket_stage=stage,
         cors_origins=tuple(part for part in cloud.cors_origins.split(",") if part),
-        environment=parameters.get("Environment", "development"),
-        stage=parameters.get("Stage", "local"),
-        version=parameters.get("Version", "local"),
+        environment=values.get("Environment", "development"),
+        stage=values.get("Stage", "local"),
+        version=values.get("Version", "local"),
+        rate=float(throttle.get("ThrottlingRateLimit", 0)),
+        burst=float(throttle.get("ThrottlingBurstLimit", 0)),
     )
+
+
+def throttle_of(deployment: Deployment) -> dict[str, Any]:
+    """The throttle of the HTTP API's stage."""
+    stages = resources_of_type(deployment.document, "AWS::ApiGatewayV2::Stage")
+    for resource in stages.values():
+        props = properties(resource)
+        if props.get("StageName") == "$default":
+            found: dict[str, Any] = props.get("DefaultRouteSettings", {})
+            return found
+    return {}
 
 
 def admin_file(cloud: LocalCloud) -> Path:

@@ -38,7 +38,9 @@ class LocalCloud:
     platform_account: str = PLATFORM_ACCOUNT
     customer_account: str = CUSTOMER_ACCOUNT
     stack_name: str = "tidegate-local"
-    cors_origins: str = "http://localhost:8000,http://127.0.0.1:8000,http://localhost:5173"
+    cors_origins: str = (
+        "http://localhost:3000,http://localhost:5173,http://localhost:8000,http://127.0.0.1:8000"
+    )
     parameters: dict[str, str] = field(default_factory=dict)
     """Template parameters that win over the ones the localizer would pass."""
 

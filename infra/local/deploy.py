@@ -90,7 +90,6 @@ def parameters_for(cloud: LocalCloud, document: Document) -> dict[str, str]:
         "PublicBaseUrl": cloud.api_url,
         "PublicWsUrl": cloud.ws_url,
         "Stage": "local",
-        "Version": "local",
         "WsUrl": cloud.ws_url,
     } | cloud.parameters
     missing = [name for name, how in declared.items() if "Default" not in how and name not in known]
@@ -100,6 +99,12 @@ def parameters_for(cloud: LocalCloud, document: Document) -> dict[str, str]:
             "local cloud does not know them: add them to infra/local/deploy.py"
         )
     return {name: value for name, value in known.items() if name in declared}
+
+
+def defaults_of(document: Document) -> dict[str, str]:
+    """The defaults of a template's parameters."""
+    declared = document.get("Parameters", {})
+    return {name: str(how["Default"]) for name, how in declared.items() if "Default" in how}
 
 
 def _localized(

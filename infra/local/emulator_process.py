@@ -40,6 +40,11 @@ def start(cloud: LocalCloud) -> bool:
     Raises LocalCloudError with the end of its log when it does not come up.
     """
     if is_running(cloud):
+        if not _answers(f"{cloud.aws_endpoint}/_ministack/health"):
+            raise LocalCloudError(
+                f"the emulator of {cloud.home} runs but does not answer on {cloud.aws_endpoint}; "
+                "was it started on another port?\n  Run 'make down', then 'make up'."
+            )
         return False
     ended = end_orphans(cloud)
     if ended:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import time
 import urllib.error
@@ -26,7 +27,7 @@ from infra.local.config import LocalCloud
 
 pytestmark = [pytest.mark.e2e, pytest.mark.enable_socket]
 
-FIXTURE = Path(__file__).parents[1] / "unit" / "local_cloud" / "data" / "template.yaml"
+FIXTURE = Path(__file__).parents[1] / "unit" / "local_cloud" / "data"
 
 
 @dataclass
@@ -78,9 +79,11 @@ def eventually(condition: Callable[[], Any], seconds: float = 20) -> Any:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    home = tmp_path_factory.mktemp("cloud")
+    shutil.copytree(FIXTURE, home / "app")
     cloud = LocalCloud(
-        template=FIXTURE,
-        home=tmp_path_factory.mktemp("cloud"),
+        template=home / "app" / "template.yaml",
+        home=home,
         aws_port=processes.free_port(),
         edge_port=processes.free_port(),
         stack_name="fixture",
@@ -311,6 +314,20 @@ def test_deploying_again_changes_only_what_changed(running: Running) -> None:
     running.outputs = local.up(running.cloud)
     assert time.monotonic() - started < 10
     assert json.loads(running.cloud.targets_file.read_text()) == before
+
+
+def test_a_change_of_code_or_shared_layer_is_deployed_at_once(running: Running) -> None:
+    app = running.cloud.template.parent
+    kit = app / "layers" / "shared" / "sample_kit" / "__init__.py"
+    kit.write_text(kit.read_text().replace("sample kit", "newer kit"))
+    local.up(running.cloud)
+    assert running.call("/things")[2]["kit"] == "newer kit"
+    code = app / "functions" / "sample" / "web.py"
+    code.write_text(code.read_text().replace('"a=1; Path=/"', '"z=9; Path=/"'))
+    started = time.monotonic()
+    running.outputs = local.up(running.cloud)
+    assert time.monotonic() - started < 15
+    assert running.call("/things")[1].get_all("Set-Cookie")[0] == "z=9; Path=/"
 
 
 def test_a_graceful_restart_keeps_data_and_leaves_no_process(running: Running) -> None:

@@ -12,6 +12,7 @@ import httpcore
 
 from infra.local.edge import sockets
 from infra.local.edge.answers import Answer, HeaderList, envelope, needs_envelope, request_id
+from infra.local.edge.limits import Throttle
 from infra.local.edge.targets import Targets, TargetsFile
 
 Scope = MutableMapping[str, Any]
@@ -44,10 +45,16 @@ class Gone(Exception):
 class FrontDoor:
     """One HTTP API and one WebSocket API on one port."""
 
-    def __init__(self, targets: TargetsFile, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        targets: TargetsFile,
+        timeout: float = TIMEOUT_SECONDS,
+        pool: httpcore.AsyncConnectionPool | None = None,
+    ) -> None:
         self._targets = targets
         self._timeout = timeout
-        self._pool = httpcore.AsyncConnectionPool(
+        self._throttle = Throttle()
+        self._pool = pool or httpcore.AsyncConnectionPool(
             max_connections=500, max_keepalive_connections=50, keepalive_expiry=30
         )
 
@@ -84,6 +91,8 @@ class FrontDoor:
         line = len(raw_path) + len(scope["query_string"]) + len(scope["method"])
         if line + sum(len(name) + len(value) for name, value in asked) > MAX_HEADERS:
             return envelope(431, asked, targets)
+        if not self._throttle.allows(targets.rate, targets.burst):
+            return envelope(429, asked, targets)
         if not raw_path.startswith(b"/"):
             return envelope(400, asked, targets)
         try:

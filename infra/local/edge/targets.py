@@ -19,6 +19,8 @@ class Targets:
     environment: str = "development"
     stage: str = "local"
     version: str = "local"
+    rate: float = 0
+    burst: float = 0
 
 
 def write(path: Path, targets: Targets) -> None:
