@@ -1,0 +1,87 @@
+"""A small valid value of a JSON schema, for the document's examples."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_BY_FORMAT = {
+    "date-time": "2026-01-02T03:04:05Z",
+    "date": "2026-01-02",
+    "uuid": "8c5f2f0e-7c1b-4a57-9a3e-2f4f0f9b6f10",
+    "uri": "https://example.com/",
+    "email": "ada@example.com",
+    "decimal": "12.50",
+}
+# Texts tried, in order, where a schema has a pattern but no example of its own.
+_TRIED = (
+    _BY_FORMAT["uuid"], "111122223333", "12.50", "ada@example.com", "https://example.com/",
+    "eu-west-1", "example", "EXAMPLE", "1",
+)  # fmt: skip
+_MAX_DEPTH = 12
+
+
+def example_of(schema: dict[str, Any], schemas: dict[str, Any], depth: int = 0) -> Any:
+    """A value that `schema` accepts; `schemas` are the document's components."""
+    if "$ref" in schema:
+        return example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas, depth)
+    for key in ("example", "const"):
+        if key in schema:
+            return schema[key]
+    if schema.get("examples"):
+        return schema["examples"][0]
+    if "enum" in schema:
+        return schema["enum"][0]
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in schema:
+            return _first(schema[key], schemas, depth)
+    return _by_type(schema, schemas, depth)
+
+
+def _first(options: list[dict[str, Any]], schemas: dict[str, Any], depth: int) -> Any:
+    # The fuller form of a nullable value tells more; deep recursion ends in null.
+    nullable = any(option.get("type") == "null" for option in options)
+    if nullable and depth >= _MAX_DEPTH:
+        return None
+    return example_of(
+        next(option for option in options if option.get("type") != "null"), schemas, depth
+    )
+
+
+def _by_type(schema: dict[str, Any], schemas: dict[str, Any], depth: int) -> Any:
+    kind = schema.get("type")
+    if kind == "object":
+        return {
+            name: example_of(part, schemas, depth + 1)
+            for name, part in schema.get("properties", {}).items()
+            if depth < _MAX_DEPTH or name in schema.get("required", [])
+        }
+    if kind == "array":
+        if depth >= _MAX_DEPTH or "items" not in schema:
+            return []
+        return [example_of(schema["items"], schemas, depth + 1)] * max(1, schema.get("minItems", 1))
+    if kind in ("integer", "number"):
+        return _number(schema)
+    if kind == "boolean":
+        return True
+    return _text(schema) if kind == "string" else {}
+
+
+def _number(schema: dict[str, Any]) -> Any:
+    if "default" in schema:
+        return schema["default"]
+    low = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+    return min(low if low > 0 else 1, schema.get("maximum", 1 if low <= 0 else low))
+
+
+def _text(schema: dict[str, Any]) -> str:
+    if isinstance(schema.get("default"), str) and schema["default"]:
+        return str(schema["default"])
+    if schema.get("format") in _BY_FORMAT:
+        return _BY_FORMAT[schema["format"]]
+    low, high = int(schema.get("minLength", 0)), int(schema.get("maxLength", 10**6))
+    pattern = str(schema.get("pattern", ""))
+    for text in _TRIED if pattern else ("example",):
+        if low <= len(text) <= high and re.search(pattern, text):
+            return text
+    return ("example" * (low // 7 + 1))[: max(low, min(7, high))]

@@ -1,0 +1,113 @@
+"""From a health report to the answers of contract 2.7."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Response
+from tidegate_kit.dynamo import POOL_CONNECTIONS
+from tidegate_kit.errors import Detail, ServiceUnavailable, envelope
+from tidegate_kit.http import Call
+
+from tidegate.monitoring import schemas
+from tidegate.monitoring.service import KEYED_PROVIDERS, HealthReport, Probe
+
+
+@dataclass(frozen=True)
+class ProcessUsage:
+    """The answering process: its SDK pool, and its peak memory in bytes."""
+
+    active: int
+    idle: int
+    memory: int
+
+
+def prepare(response: Response, report: HealthReport, call: Call) -> None:
+    """Status, log code and caching of a health answer."""
+    response.headers["Cache-Control"] = "no-store"
+    if report.status == "unhealthy":
+        problem = ServiceUnavailable()
+        response.status_code = problem.status
+        response.headers.update(problem.headers)
+        call.error_code = problem.code
+
+
+def _error(report: HealthReport, call: Call) -> schemas.ProblemBody | None:
+    if report.status != "unhealthy":
+        return None
+    details = [Detail("components.database", report.database.issue or "")]
+    body = envelope(
+        ServiceUnavailable.code,
+        "The platform's database is not usable.",
+        details,
+        call.request_id,
+        call.now,
+    )
+    return schemas.ProblemBody(**body["error"])
+
+
+def health(report: HealthReport, call: Call) -> schemas.Health:
+    """The body of GET /health."""
+    settings = call.settings
+    return schemas.Health(
+        status=report.status,
+        version=settings.tidegate_version,
+        environment=settings.tidegate_env,
+        stage=settings.tidegate_stage,
+        timestamp=call.now,
+        env=schemas.HealthEnvironment(
+            issues=report.issues,
+            warnings=list(report.warnings),
+            # No AI provider can be configured yet: nothing pretends to be one.
+            configured_providers=[],
+            missing_provider_keys=list(KEYED_PROVIDERS),
+            offline=True,
+            dev_mode=settings.tidegate_env == "development",
+        ),
+        components=schemas.Components(
+            database=_service(report.database),
+            cache=_check(report.cache),
+            ai_provider=None,
+            ai_model=None,
+            queue=_check(report.queue),
+        ),
+        redis_connection=_check(report.cache),
+        error=_error(report, call),
+    )
+
+
+def monitoring_health(
+    report: HealthReport, call: Call, usage: ProcessUsage
+) -> schemas.MonitoringHealth:
+    """The body of GET /monitoring/health."""
+    absent = schemas.AiService(status="not_configured", response_time=None)
+    return schemas.MonitoringHealth(
+        status=report.status,
+        timestamp=call.now,
+        version=call.settings.tidegate_version,
+        environment=call.settings.tidegate_env,
+        services=schemas.Services(
+            database=schemas.DatabaseService(
+                status=_service(report.database),
+                response_time=report.database.millis,
+                connections=schemas.Connections(
+                    active=usage.active, idle=usage.idle, max=POOL_CONNECTIONS
+                ),
+            ),
+            redis=schemas.CacheService(
+                status=_service(report.cache),
+                response_time=report.cache.millis,
+                memory_usage=f"{usage.memory // 2**20}MB",
+            ),
+            ai_services=schemas.AiServices(openai=absent, anthropic=absent, bedrock=absent),
+        ),
+        error=_error(report, call),
+    )
+
+
+def _service(probe: Probe) -> schemas.Service:
+    return "healthy" if probe.ok else "unhealthy"
+
+
+def _check(probe: Probe) -> schemas.Check:
+    return "ok" if probe.ok else "error"

@@ -1,0 +1,132 @@
+"""Answers of contract 2.7."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from tidegate_kit.http import ApiModel, Timestamp
+
+Overall = Literal["healthy", "degraded", "unhealthy"]
+Service = Literal["healthy", "unhealthy"]
+Availability = Literal["healthy", "unhealthy", "not_configured"]
+Check = Literal["ok", "error"]
+
+
+class Problem(ApiModel):
+    """One entry of an error's details."""
+
+    field: str
+    message: str
+
+
+class ProblemBody(ApiModel):
+    """The error of ERR-1."""
+
+    code: str
+    message: str
+    details: list[Problem]
+    timestamp: str
+    request_id: str
+
+
+class _HealthAnswer(ApiModel):
+    error: ProblemBody | None = Field(default=None, description="Only with status 503.")
+
+    @model_serializer(mode="wrap")
+    def _drop_absent_error(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        if data.get("error", "") is None:
+            del data["error"]
+        return data
+
+
+class HealthEnvironment(ApiModel):
+    """What the configuration alone tells; never a value of it (MON-3)."""
+
+    issues: list[str]
+    warnings: list[str]
+    configured_providers: list[str]
+    missing_provider_keys: list[str]
+    offline: bool
+    dev_mode: bool
+
+
+class Components(ApiModel):
+    """Each component's state."""
+
+    database: Service
+    cache: Check
+    ai_provider: str | None
+    ai_model: str | None
+    queue: Check
+
+
+class Health(_HealthAnswer):
+    """GET /health."""
+
+    status: Overall
+    version: str
+    environment: str
+    stage: str
+    timestamp: Timestamp
+    env: HealthEnvironment
+    components: Components
+    redis_connection: Check = Field(description="Alias of components.cache.")
+
+
+class Connections(ApiModel):
+    """The SDK's connection pool in the answering process."""
+
+    active: int
+    idle: int
+    max: int
+
+
+class DatabaseService(ApiModel):
+    """`response_time` in milliseconds: describe, write and read of the health marker."""
+
+    status: Service
+    response_time: float
+    connections: Connections
+
+
+class CacheService(ApiModel):
+    """`response_time` in milliseconds; `memory_usage` of the answering process, as "45MB"."""
+
+    status: Service
+    response_time: float
+    memory_usage: str
+
+
+class AiService(ApiModel):
+    """`response_time` in milliseconds."""
+
+    status: Availability
+    response_time: float | None
+
+
+class AiServices(ApiModel):
+    """Each provider; one without a key is not_configured."""
+
+    openai: AiService
+    anthropic: AiService
+    bedrock: AiService
+
+
+class Services(ApiModel):
+    """Each service's state. `redis` names the cache (MON-2)."""
+
+    database: DatabaseService
+    redis: CacheService
+    ai_services: AiServices
+
+
+class MonitoringHealth(_HealthAnswer):
+    """GET /api/monitoring/health."""
+
+    status: Overall
+    timestamp: Timestamp
+    version: str
+    environment: str
+    services: Services
