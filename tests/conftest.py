@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,23 @@ from tests.fakes.strict_aws.layer import StrictAws
 from tests.fakes.tables import create_tables, load_tables
 
 ROOT = Path(__file__).resolve().parent.parent
-pytest_plugins = ["tests.fakes.strict_aws.fixtures"]
+pytest_plugins = ["tests.fakes.strict_aws.fixtures", "tests.hazards.plugin"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--long` (make test LONG=1): the tests marked slow, and more examples of the others."""
+    parser.addoption("--long", action="store_true", help="run the tests marked slow too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow tests to the long mode, saying so."""
+    if config.getoption("--long"):
+        os.environ["LONG"] = "1"
+        return
+    later = pytest.mark.skip(reason="long mode only: make test LONG=1")
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(later)
 
 
 @pytest.fixture(scope="session")
