@@ -66,6 +66,11 @@ def content_hash(folder: Path, extra: Iterable[str] = ()) -> str:
     return digest.hexdigest()[:24]
 
 
+def own_version() -> str:
+    """Hash of the local cloud's own code: a running part of another version is restarted."""
+    return content_hash(Path(__file__).parent)
+
+
 def code_archive(cloud: LocalCloud, code: Path) -> Archive:
     """*code* and the bootstrap as one archive; equal content gives an equal key."""
     if not code.is_dir():

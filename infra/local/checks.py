@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import time
 import urllib.error
@@ -85,10 +86,20 @@ def broken_functions(cloud: LocalCloud, deployment: Deployment) -> list[str]:
         kind = str(said.get("errorType", ""))
         if not kind.startswith(BROKEN):
             return None  # it started and refused an event that it does not know
-        return f"function {name}: {kind}: {str(said.get('errorMessage', ''))[:400]}"
+        return f"function {name}: {_reason(kind, str(said.get('errorMessage', '')))}"
 
     with ThreadPoolExecutor(PARALLEL_STARTS) as pool:
         return [text for text in pool.map(ping, functions.items()) if text]
+
+
+def _reason(kind: str, message: str) -> str:
+    """The runtime client's own words, which the emulator wraps when a function does not start."""
+    wrapped = message.partition("init error: ")[2]
+    try:
+        said = ast.literal_eval(wrapped)
+        return f"{said['errorType']}: {said['errorMessage']}"
+    except (ValueError, SyntaxError, KeyError, TypeError):
+        return f"{kind}: {message[:400]}"
 
 
 def wrong_preflight(cloud: LocalCloud, deployment: Deployment) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.local import apis, checks, emulator_process, environments, processes
+from infra.local import apis, artefacts, checks, emulator_process, environments, processes
 from infra.local.aws import client
 from infra.local.config import LocalCloud, LocalCloudError
 from infra.local.deploy import Deployment, defaults_of, deploy, parameters_for
@@ -111,8 +111,10 @@ def front_door_record(cloud: LocalCloud) -> Path:
 def start_front_door(cloud: LocalCloud) -> None:
     """Start the front door unless it runs."""
     record = front_door_record(cloud)
-    if processes.running(record) is not None:
+    running = processes.running(record)
+    if running is not None and running.version == artefacts.own_version():
         return
+    processes.stop(record, grace=6.0)
     processes.require_port(cloud.edge_port, "the front door", "TIDEGATE_LOCAL_PORT")
     log = cloud.log_dir / "edge.log"
     with step("starting the front door") as shown:
@@ -129,6 +131,7 @@ def start_front_door(cloud: LocalCloud) -> None:
             log=log,
             env={name: environment[name] for name in ("PATH", "HOME") if name in environment},
             cwd=cloud.root,
+            version=artefacts.own_version(),
         )
         up_now = processes.wait_until(
             lambda: process.poll() is not None or not processes.port_is_free(cloud.edge_port), 20

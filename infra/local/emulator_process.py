@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.local import processes
+from infra.local import artefacts, processes
 from infra.local.config import LOOPBACK, LocalCloud, LocalCloudError
 from infra.local.environments import python_of
 from infra.local.progress import note, step
@@ -39,7 +39,11 @@ def start(cloud: LocalCloud) -> bool:
 
     Raises LocalCloudError with the end of its log when it does not come up.
     """
-    if is_running(cloud):
+    running = processes.running(record_of(cloud))
+    if running is not None and running.version != artefacts.own_version():
+        with step("restarting the emulator, its code has changed"):
+            stop(cloud)
+    elif running is not None:
         if not _answers(f"{cloud.aws_endpoint}/_ministack/health"):
             raise LocalCloudError(
                 f"the emulator of {cloud.home} runs but does not answer on {cloud.aws_endpoint}; "
@@ -59,6 +63,7 @@ def start(cloud: LocalCloud) -> bool:
             log=log_of(cloud),
             env=environment(cloud),
             cwd=cloud.root,
+            version=artefacts.own_version(),
         )
         wait_healthy(
             f"{cloud.aws_endpoint}/_ministack/health", process, log_of(cloud), "the emulator"

@@ -29,6 +29,8 @@ class Recorded:
 
     pid: int
     mark: str
+    version: str = ""
+    """What code it runs, if the starter recorded it."""
 
     def alive(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
@@ -57,7 +59,7 @@ def read_record(path: Path) -> Recorded | None:
     """The recorded process, whether or not it still runs."""
     try:
         data = json.loads(path.read_text())
-        return Recorded(int(data["pid"]), str(data["mark"]))
+        return Recorded(int(data["pid"]), str(data["mark"]), str(data.get("version", "")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -72,7 +74,13 @@ def running(path: Path) -> Recorded | None:
 
 
 def start(
-    argv: Sequence[str], *, record: Path, log: Path, env: Mapping[str, str], cwd: Path
+    argv: Sequence[str],
+    *,
+    record: Path,
+    log: Path,
+    env: Mapping[str, str],
+    cwd: Path,
+    version: str = "",
 ) -> subprocess.Popen[bytes]:
     """Start *argv* detached, its output appended to *log*, and record its pid."""
     record.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +95,8 @@ def start(
             cwd=cwd,
             start_new_session=True,  # a Ctrl-C at the terminal must not reach it
         )
-    record.write_text(json.dumps({"pid": process.pid, "mark": start_mark(process.pid)}))
+    known = {"pid": process.pid, "mark": start_mark(process.pid), "version": version}
+    record.write_text(json.dumps(known))
     return process
 
 
