@@ -11,6 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from moto.ec2.models import ec2_backends
+from moto.iam.models import iam_backends
+from moto.kms.models import kms_backends
+from moto.secretsmanager.models import secretsmanager_backends
+
 from tests.fakes.strict_aws import dynamodb_schema as schema
 from tests.fakes.strict_aws.call import Call
 
@@ -259,14 +264,29 @@ def _ec2(call: Call) -> list[Authorization]:
     context.update({f"aws:RequestTag/{tag['Key']}": str(tag.get("Value", "")) for tag in tags})
     if tags:
         context["aws:TagKeys"] = [str(tag["Key"]) for tag in tags]
-    return [Authorization(action, target, context) for target in targets] or [
-        Authorization(action, "*", context)
+    found = [
+        Authorization(action, target, {**context, **_ec2_resource_tags(call, target)})
+        for target in targets or ["*"]
     ]
+    # Tags given at creation need ec2:CreateTags as well.
+    # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
+    creation = {**context, "ec2:CreateAction": call.operation}
+    for specification in params.get("TagSpecifications") or []:
+        arn = _ec2_arn(call, str(specification.get("ResourceType")), "*")
+        found.append(Authorization("ec2:CreateTags", arn, creation))
+    return found
+
+
+def _ec2_resource_tags(call: Call, arn: str) -> dict[str, str | list[str]]:
+    tags = ec2_backends[call.account][call.region].tags.get(arn.rsplit("/", 1)[-1]) or {}
+    return {
+        f"{prefix}:ResourceTag/{key}": str(value)
+        for key, value in tags.items()
+        for prefix in ("aws", "ec2")
+    }
 
 
 def _kms(call: Call) -> list[Authorization]:
-    from moto.kms.models import kms_backends
-
     action = iam_action(call.service, call.operation)
     context: dict[str, str | list[str]] = {
         f"kms:EncryptionContext:{key}": str(value)
@@ -301,8 +321,9 @@ _NAMED: dict[str, list[tuple[str, str]]] = {
         ("ResourceName", "{v}"),
     ],
     "logs": [
-        ("logGroupName", "arn:aws:logs:{r}:{a}:log-group:{v}"),
-        ("logGroupIdentifier", "arn:aws:logs:{r}:{a}:log-group:{v}"),
+        # IAM sees a log group as its (empty) stream: only "...:*" in a policy matches it.
+        ("logGroupName", "arn:aws:logs:{r}:{a}:log-group:{v}:log-stream:"),
+        ("logGroupIdentifier", "arn:aws:logs:{r}:{a}:log-group:{v}:log-stream:"),
     ],
     "sqs": [("QueueUrl", "arn:aws:sqs:{r}:{a}:{last}"), ("QueueName", "arn:aws:sqs:{r}:{a}:{v}")],
     "sns": [("TopicArn", "{v}"), ("TargetArn", "{v}"), ("Name", "arn:aws:sns:{r}:{a}:{v}")],
@@ -312,8 +333,8 @@ _NAMED: dict[str, list[tuple[str, str]]] = {
         ("name", "arn:aws:states:{r}:{a}:stateMachine:{v}"),
     ],
     "secretsmanager": [
-        ("SecretId", "arn:aws:secretsmanager:{r}:{a}:secret:{v}"),
-        ("Name", "arn:aws:secretsmanager:{r}:{a}:secret:{v}"),
+        ("SecretId", "arn:aws:secretsmanager:{r}:{a}:secret:{v}-AbCdEf"),
+        ("Name", "arn:aws:secretsmanager:{r}:{a}:secret:{v}-AbCdEf"),
     ],
     "iam": [
         ("RoleName", "arn:aws:iam::{a}:role/{v}"),
@@ -349,6 +370,7 @@ _NAMED: dict[str, list[tuple[str, str]]] = {
     ],
     "apigatewaymanagementapi": [("ConnectionId", "arn:aws:execute-api:{r}:{a}:*/@connections/{v}")],
 }
+_ARN_PARAMETERS = ("ResourceArn", "resourceArn", "ResourceARN", "StreamArn", "Arn", "arn")
 # Lists take no resource-level permission even when they filter by a name.
 _ALWAYS_STAR = ("Describe", "List")
 _STAR_SERVICES = {"autoscaling", "elasticache", "elb", "elbv2", "cloudwatch", "ce", "pricing"}
@@ -375,6 +397,9 @@ def _generic(call: Call) -> list[Authorization]:
             continue
         if value.startswith("arn:"):
             return [Authorization(action, value)]
+        known = _known_arn(call, name, value)
+        if known is not None:
+            return [Authorization(action, known)]
         arn = template.format(
             r=call.region,
             a=call.account,
@@ -383,11 +408,22 @@ def _generic(call: Call) -> list[Authorization]:
             group=call.params.get("GroupName", "default"),
         )
         return [Authorization(action, arn)]
-    for name in ("ResourceArn", "resourceArn", "ResourceARN", "Arn", "arn"):
+    for name in _ARN_PARAMETERS:
         value = call.params.get(name)
         if isinstance(value, str) and value.startswith("arn:"):
             return [Authorization(action, value)]
     return [Authorization(action)]
+
+
+def _known_arn(call: Call, parameter: str, value: str) -> str | None:
+    """The ARN that moto gave a resource whose name alone does not tell it."""
+    if call.service == "iam" and parameter == "RoleName":
+        roles = iam_backends[call.account]["aws"].get_roles()
+        return next((str(role.arn) for role in roles if role.name == value), None)
+    if call.service == "secretsmanager":
+        secrets = secretsmanager_backends[call.account][call.region].secrets.values()
+        return next((str(item.arn) for item in secrets if item.name == value), None)
+    return None
 
 
 Extractor = Callable[[Call], list[Authorization]]
