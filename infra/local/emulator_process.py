@@ -113,7 +113,7 @@ def wait_healthy(url: str, process: subprocess.Popen[bytes], log: Path, what: st
     state = "ended" if process.poll() is not None else "does not answer"
     raise LocalCloudError(
         f"{what} {state}; the end of {log}:\n{processes.tail(log)}\n"
-        "  Run 'make down', then 'make up' again; 'make up RESET=1' starts from nothing."
+        "  Run 'make down', then 'make up'; 'python -m infra.local reset' forgets the data."
     )
 
 

@@ -25,7 +25,12 @@ from infra.local import emulator_process, processes
 from infra.local.aws import client
 from infra.local.config import LocalCloud
 
-pytestmark = [pytest.mark.e2e, pytest.mark.enable_socket]
+# One worker runs them all: they share a cloud, and the last ones stop and kill it.
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.enable_socket,
+    pytest.mark.xdist_group("local-cloud-fixture"),
+]
 
 FIXTURE = Path(__file__).parents[1] / "unit" / "local_cloud" / "data"
 
