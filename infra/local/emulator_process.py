@@ -17,6 +17,7 @@ from infra.local.environments import python_of
 from infra.local.progress import note, step
 
 START_SECONDS = 60.0
+LARGEST_LOG = 20 * 1024 * 1024
 
 
 def record_of(cloud: LocalCloud) -> Path:
@@ -56,6 +57,7 @@ def start(cloud: LocalCloud) -> bool:
     processes.require_port(cloud.aws_port, "the emulated AWS API", "TIDEGATE_LOCAL_AWS_PORT")
     for folder in (cloud.state_dir, cloud.tmp_dir, cloud.log_dir, cloud.runtimes_dir):
         folder.mkdir(parents=True, exist_ok=True)
+    _turn_logs(cloud.log_dir)
     with step("starting the emulator") as shown:
         process = processes.start(
             [str(python_of(cloud.emulator_env)), "-m", "infra.local.emulator"],
@@ -70,6 +72,13 @@ def start(cloud: LocalCloud) -> bool:
         )
         shown.detail = cloud.aws_endpoint
     return True
+
+
+def _turn_logs(folder: Path) -> None:
+    """Keep one older part of every log that has grown large."""
+    for log in folder.glob("*.log"):
+        if log.stat().st_size > LARGEST_LOG:
+            log.replace(log.with_suffix(".log.1"))
 
 
 def stop(cloud: LocalCloud) -> str:

@@ -138,7 +138,8 @@ class FrontDoor:
         kept = [
             (name, value)
             for name, value in response.headers
-            if name.lower() not in HOP_BY_HOP | {b"date", b"server", b"content-length"}
+            if name.lower() not in HOP_BY_HOP | {b"date", b"server"}
+            and (name.lower() != b"content-length" or scope["method"] == "HEAD")
         ]
         return Answer(response.status, kept, response.content)
 
@@ -191,11 +192,12 @@ async def _read(receive: Receive) -> bytes:
 
 
 async def _send(send: Send, answer: Answer, head: bool) -> None:
-    headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
-    if answer.status in (204, 304):
-        headers, answer = list(answer.headers), Answer(answer.status, answer.headers, b"")
+    headers = list(answer.headers)
+    bodiless = answer.status in (204, 304)
+    if not bodiless and not any(name.lower() == b"content-length" for name, _ in headers):
+        headers.append((b"content-length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else answer.body})
+    await send({"type": "http.response.body", "body": b"" if head or bodiless else answer.body})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

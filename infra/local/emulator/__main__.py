@@ -15,7 +15,7 @@ from hypercorn.asyncio import serve  # type: ignore[import-not-found,unused-igno
 from hypercorn.config import Config  # type: ignore[import-not-found,unused-ignore]
 from ministack.app import app
 
-from infra.local.emulator import asgi, custom_resources, http_api, runtimes, streams
+from infra.local.emulator import asgi, custom_resources, http_api, runtimes, sockets, streams
 
 
 def main() -> None:
@@ -29,6 +29,7 @@ def main() -> None:
         f"http://127.0.0.1:{port}", float(os.environ.get("LOCAL_CUSTOM_RESOURCE_SECONDS", "300"))
     )
     http_api.install()
+    sockets.install()
     streams.install()
 
     config = Config()

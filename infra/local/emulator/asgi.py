@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from infra.local.emulator import http_api
+from infra.local.emulator import http_api, sockets
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -33,6 +33,7 @@ def wrap(app: App) -> App:
             return
         if scope["type"] == "websocket":
             scope = _from_the_caller(scope)
+            send = sockets.with_refusals(scope, send)
         await app(scope, receive, send)
 
     return wrapped

@@ -258,3 +258,11 @@ def test_targets_follow_the_file(tmp_path: Path) -> None:
     assert reader.current() == TARGETS
     file.unlink()
     assert reader.current() is None
+
+
+def test_head_keeps_the_length_and_204_has_none(tmp_path: Path) -> None:
+    known = [(b"content-length", b"42")]
+    _, headers, body = Client(tmp_path, answering(200, b"", known)).call(method="HEAD")
+    assert (headers[0], body) == ((b"content-length", b"42"), None)
+    _, headers, body = Client(tmp_path, answering(204, b"", known)).call()
+    assert b"content-length" not in dict(headers)
