@@ -1,0 +1,15 @@
+"""One pure function a table: from a change to the events that follow. The only place that knows
+which changes other systems hear of."""
+
+from __future__ import annotations
+
+from tidegate.events.domain import Mapper
+from tidegate.events.mappings.discovery import discovery_events
+from tidegate.events.mappings.identity import identity_events
+from tidegate.events.mappings.onboarding import onboarding_events
+
+MAPPINGS: dict[str, Mapper] = {
+    "identity": identity_events,
+    "onboarding": onboarding_events,
+    "discovery": discovery_events,
+}
