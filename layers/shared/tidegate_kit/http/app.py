@@ -158,17 +158,58 @@ def lambda_app(router: Router, settings_type: type[Settings] = Settings) -> Lamb
 
 
 def _is_http_event(event: Any) -> bool:
+    """True for an API Gateway HTTP API event, payload 2.0, that can be turned into a request."""
     if not isinstance(event, dict) or event.get("version") != "2.0":
         return False
-    http = (event.get("requestContext") or {}).get("http")
+    context = event.get("requestContext")
+    http = context.get("http") if isinstance(context, dict) else None
     if not isinstance(http, dict) or not isinstance(http.get("sourceIp"), str):
+        return False
+    if not isinstance(http.get("method"), str) or not http["method"].isalpha():
+        return False
+    return _is_request(event) and _is_body(event)
+
+
+def _is_request(event: dict[str, Any]) -> bool:
+    path, query = event.get("rawPath"), event.get("rawQueryString", "")
+    headers, cookies = event.get("headers"), event.get("cookies") or []
+    return (
+        isinstance(path, str)
+        and path.startswith("/")
+        and _is_text(path)
+        and isinstance(query, str)
+        and query.isascii()
+        and isinstance(headers, dict)
+        and all(
+            isinstance(value, str) and _is_text(name + value, "latin-1")
+            for name, value in headers.items()
+        )
+        and isinstance(cookies, list)
+        and all(isinstance(cookie, str) and _is_text(cookie, "latin-1") for cookie in cookies)
+    )
+
+
+def _is_text(text: str, encoding: str = "utf-8") -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_body(event: dict[str, Any]) -> bool:
+    body = event.get("body")
+    if body is None:
+        return True
+    if not isinstance(body, str):
         return False
     if event.get("isBase64Encoded"):
         try:
-            base64.b64decode(event.get("body") or "", validate=True)
-        except (binascii.Error, ValueError, TypeError):
+            base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError):
             return False
-    return isinstance(event.get("rawPath"), str) and isinstance(http.get("method"), str)
+        return True
+    return body.isascii() or _is_text(body)
 
 
 def _refusal(settings: Settings) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def _number(text: str) -> float:
 
 
 def _constant(name: str) -> Any:
-    raise _refuse(f"holds {name}, which is not a JSON number")
+    raise _refuse("holds NaN or Infinity")
 
 
 _decoder = json.JSONDecoder(
