@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 LOG_NAME_VARIABLE = "LOCAL_LOG_NAME"
+FIRST_LINE_SECONDS = 0.002
+"""How long an answer waits for a log line. MiniStack waits 50 ms for silent functions; what comes
+later is in the log file all the same."""
 
 
 class _Tee:
@@ -40,6 +43,7 @@ def install(log_dir: Path, runtimes_dir: Path) -> None:
     worker: Any = lambda_runtime.ProvidedWorker
     pump = worker._pump_output
     teardown = worker._teardown
+    drain = worker._drain_stderr_bounded
 
     def pump_to_file(self: Any, stream: BinaryIO, lines: queue.Queue[str]) -> None:
         variables = (self.config.get("Environment") or {}).get("Variables") or {}
@@ -52,6 +56,15 @@ def install(log_dir: Path, runtimes_dir: Path) -> None:
         if pid is not None:
             (runtimes_dir / str(pid)).unlink(missing_ok=True)
 
+    def drain_soon(
+        self: Any,
+        first_line_wait: float = FIRST_LINE_SECONDS,
+        idle_confirm: float = 0.001,
+        hard_cap: float = 0.250,
+    ) -> str:
+        return str(drain(self, first_line_wait, idle_confirm, hard_cap))
+
+    worker._drain_stderr_bounded = drain_soon
     worker._pump_output = pump_to_file
     worker._teardown = teardown_and_forget
 
