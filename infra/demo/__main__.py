@@ -78,13 +78,12 @@ def forget_earlier_connection(customer: Customer, state: dict[str, Any]) -> None
         return
     api = Api(customer.cloud.api_url)
     try:
-        token = api.call(
-            "POST", "/api/auth/login", {"email": state["email"], "password": state["password"]}
-        )
-        api._http.headers["Authorization"] = f"Bearer {token['access_token']}"
+        api.login(state["email"], state["password"])
         api.call("DELETE", f"/client/accounts/{state['id']}")
-    except ApiFailed:
-        pass  # gone already: a reset cloud knows neither the owner nor the account
+    except ApiFailed as refused:
+        # A reset cloud knows neither the owner (401) nor the account (404).
+        if refused.status not in (401, 404):
+            raise
     customer.delete_stack(f"tidegate-access-{state['id'][:8]}")
 
 

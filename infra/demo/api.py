@@ -12,6 +12,10 @@ import httpx
 class ApiFailed(RuntimeError):
     """A call was refused; the message holds status, code and text of the envelope."""
 
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
 
 class Api:
     """Calls with a bearer token; any non-2xx raises ApiFailed."""
@@ -26,7 +30,8 @@ class Api:
             error = answer.json().get("error", {})
             raise ApiFailed(
                 f"{method} {path}: {answer.status_code} {error.get('code')}: "
-                f"{error.get('message')} {error.get('details') or ''}"
+                f"{error.get('message')} {error.get('details') or ''}",
+                answer.status_code,
             )
         return answer.json() if "json" in answer.headers["content-type"] else answer.text
 
@@ -40,6 +45,10 @@ class Api:
                 "last_name": "Owner", "company": company,
             },
         )  # fmt: skip
+        self.login(email, password)
+
+    def login(self, email: str, password: str) -> None:
+        """Sign in; later calls carry the token."""
         token = self.call("POST", "/api/auth/login", {"email": email, "password": password})
         self._http.headers["Authorization"] = f"Bearer {token['access_token']}"
 
