@@ -1,0 +1,1 @@
+"""Workflows: node/edge graphs compiled to native Step Functions state machines."""
