@@ -16,7 +16,14 @@ import httpcore
 from tidegate_kit.outbound.address import Address, read_address
 from tidegate_kit.outbound.errors import OutboundFailed, OutboundRefused
 from tidegate_kit.outbound.headers import request_headers
-from tidegate_kit.outbound.network import Deadline, PinnedBackend, Timer
+from tidegate_kit.outbound.network import (
+    Deadline,
+    Dial,
+    PinnedBackend,
+    Timer,
+    TlsError,
+    system_dial,
+)
 from tidegate_kit.outbound.policy import OutboundPolicy
 from tidegate_kit.outbound.resolver import Resolver, system_resolver
 from tidegate_kit.outbound.target import Target, parse_target
@@ -55,11 +62,13 @@ class OutboundClient:
         resolver: Resolver = system_resolver,
         timer: Timer = time.monotonic,
         ssl_context: ssl.SSLContext | None = None,
+        dial: Dial = system_dial,
     ) -> None:
         self._policy = policy
         self._resolver = resolver
         self._timer = timer
         self._ssl_context = ssl_context
+        self._dial = dial
 
     def check(
         self, url: str, *, allow_local: bool = False, allow_hosts: re.Pattern[str] | None = None
@@ -106,16 +115,15 @@ class OutboundClient:
         sent = request_headers(headers or {}, secret_headers or {}, self._policy.user_agent, hops)
         deadline = Deadline(min(timeout, MAX_SECONDS), self._timer)
         addresses = self._addresses(target)
-        backend = PinnedBackend(target.host, target.port, addresses, deadline)
+        backend = PinnedBackend(target.host, target.port, addresses, deadline, self._dial)
         try:
             answer = self._call(backend, method, target, sent, body, max_bytes)
         except httpcore.TimeoutException as error:
             raise OutboundFailed("timeout", log=repr(error)) from error
+        except TlsError as error:
+            raise OutboundFailed("tls", log=repr(error)) from error
         except httpcore.ConnectError as error:
-            reason: Literal["tls", "connect"] = (
-                "tls" if isinstance(error.__cause__, ssl.SSLError) else "connect"
-            )
-            raise OutboundFailed(reason, log=repr(error)) from error
+            raise OutboundFailed("connect", log=repr(error)) from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise OutboundFailed("protocol", log=repr(error)) from error
         return _accept(answer, excess)

@@ -15,6 +15,15 @@ Timer = Callable[[], float]
 Dial = Callable[[tuple[str, int], float], socket.socket]
 
 
+class TlsError(httpcore.ConnectError):
+    """No trusted connection: certificate, host name or protocol."""
+
+
+def system_dial(address: tuple[str, int], timeout: float) -> socket.socket:
+    """Connect to a literal address."""
+    return socket.create_connection(address, timeout)
+
+
 class Deadline:
     """Seconds left of a call's whole time, however many reads it takes."""
 
@@ -74,7 +83,7 @@ class _Stream(httpcore.NetworkStream):
             raise httpcore.ConnectTimeout(str(error)) from error
         except (OSError, ValueError) as error:
             self.close()
-            raise httpcore.ConnectError(str(error)) from error
+            raise TlsError(str(error)) from error
         return _Stream(wrapped, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
@@ -92,7 +101,7 @@ class PinnedBackend(httpcore.NetworkBackend):
         port: int,
         addresses: Sequence[Address],
         deadline: Deadline,
-        dial: Dial = socket.create_connection,
+        dial: Dial = system_dial,
     ) -> None:
         self._pinned = (host, port)
         self._addresses = addresses
