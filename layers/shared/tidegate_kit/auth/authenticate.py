@@ -167,6 +167,10 @@ def check_member(member: Member, claims: Claims, now: datetime) -> None:
     if claims.issued_at < member.user.tokens_valid_from.replace(microsecond=0):
         raise SessionRevoked
     if member.session is not None:
+        # To the microsecond, where `iat` has whole seconds only: a session that began in the same
+        # second as the reset is older or newer, never both (A15).
+        if member.session.created_at < member.user.tokens_valid_from:
+            raise SessionRevoked
         check_session(member.session, now)
 
 

@@ -87,7 +87,6 @@ class SessionItem(_Keyed):
     last_used_at = UTCDateTimeAttribute()
     absolute_expires_at = UTCDateTimeAttribute()
     revoked_at = UTCDateTimeAttribute(null=True)
-    renewed_jti = UnicodeAttribute(null=True)
     expires = NumberAttribute()
 
 

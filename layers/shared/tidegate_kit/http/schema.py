@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from tidegate_kit.clock import iso
 
@@ -34,8 +34,17 @@ def clean_line(value: str) -> str:
     return clean_text(value)
 
 
+def not_null(value: object) -> object:
+    """Refuse null where the contract says "may be absent" and not "may be null" (D5)."""
+    if value is None:
+        raise ValueError("may be left out, but not null")
+    return value
+
+
 Text = Annotated[str, AfterValidator(clean_text)]
 Line = Annotated[str, AfterValidator(clean_line)]
+# For optional fields of requests: `name: Annotated[Text | None, NotNull] = None`.
+NotNull = BeforeValidator(not_null)
 Timestamp = Annotated[datetime, PlainSerializer(iso, return_type=str)]
 # Other spellings of an id are 404, as for an absent one (GEN-10); the error mapper does that.
 PathId = Annotated[str, Path(pattern=_ID_PATTERN)]
