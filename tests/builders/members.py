@@ -11,6 +11,8 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
+from tidegate.identity.models import TenantListingItem
+from tidegate.identity.repository.accounts import member_listing
 from tidegate_kit.auth.models import (
     SessionItem,
     SigningKeyItem,
@@ -112,12 +114,15 @@ def sign_in(
             pk, "TENANT", id=tenant_id, name="Example", is_active=True, user_count=1,
             owner_count=1, list_key=os.urandom(32), **stamp,
         ).save()  # fmt: skip
-    UserItem(
+        TenantListingItem("TENANTS", tenant_id, tenant_id=tenant_id, **stamp).save()
+    user = UserItem(
         pk, user_key(user_id), id=user_id, tenant_id=tenant_id, email=email,
         password_hash="!", first_name="Ada", last_name="Example", company="Example",
         is_active=True, is_owner=is_owner, roles=set(roles),
         tokens_valid_from=now - timedelta(seconds=1), **stamp,
-    ).save()  # fmt: skip
+    )  # fmt: skip
+    user.save()
+    member_listing(user).save()
     UserPointerItem(
         f"USERID#{user_id}", "KEY", user_id=user_id, tenant_id=tenant_id, **stamp
     ).save()

@@ -1,0 +1,149 @@
+"""Accounts across tenants: look-up by login name, registration (AUTH-1 to AUTH-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from tidegate_kit.auth.models import TenantItem, UserItem, UserPointerItem, user_key
+from tidegate_kit.dynamo import ConditionFailed, Transaction, batch_get, store_errors
+from tidegate_kit.tenancy import TenantScope
+
+from tidegate.identity.addresses import email_key, login_key, username_key
+from tidegate.identity.errors import EmailAlreadyRegistered, InvitationInvalid, UsernameTaken
+from tidegate.identity.models import (
+    IdentityKeyItem,
+    InvitationItem,
+    MemberListingItem,
+    TenantListingItem,
+)
+
+_KEY = "KEY"
+_TENANTS = "TENANTS"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user and his tenant, read together."""
+
+    tenant: TenantItem
+    user: UserItem
+
+
+class Accounts(Protocol):
+    """Global: identity keys, tenants and users."""
+
+    def find(self, login: str) -> Account | None:
+        """The account of an e-mail or username. Costs the same reads for unknown names (C1)."""
+
+    def create_tenant(self, tenant: TenantItem, owner: UserItem) -> None:
+        """Store a tenant with its owner. Raises EmailAlreadyRegistered or UsernameTaken."""
+
+    def join(self, user: UserItem, invitation: InvitationItem, now: datetime) -> None:
+        """Store a user invited to a tenant and use the invitation up.
+
+        Raises EmailAlreadyRegistered, UsernameTaken or InvitationInvalid.
+        """
+
+    def tenant_ids(self) -> Iterator[str]:
+        """Every tenant, in no particular order."""
+
+
+class GlobalAccounts:
+    """Accounts on DynamoDB."""
+
+    def find(self, login: str) -> Account | None:
+        key = login_key(login) or "EMAIL#"
+        (identity,) = batch_get([(IdentityKeyItem, key, _KEY)])
+        tenant_id = identity.tenant_id if identity is not None else "nobody"
+        user_id = identity.user_id if identity is not None else "nobody"
+        pk = TenantScope(tenant_id).pk
+        tenant, user = batch_get([(TenantItem, pk, "TENANT"), (UserItem, pk, user_key(user_id))])
+        if not isinstance(tenant, TenantItem) or not isinstance(user, UserItem):
+            return None
+        return Account(tenant, user)
+
+    def create_tenant(self, tenant: TenantItem, owner: UserItem) -> None:
+        writes = _user_writes(owner)
+        writes.save(tenant, TenantItem.pk.does_not_exist(), name="tenant")
+        writes.save(TenantListingItem(_TENANTS, tenant.id, tenant_id=tenant.id, **_stamp(owner)))
+        _commit(writes)
+
+    def join(self, user: UserItem, invitation: InvitationItem, now: datetime) -> None:
+        writes = _user_writes(user)
+        writes.update(
+            InvitationItem(invitation.pk, invitation.sk),
+            [InvitationItem.status.set("accepted"), InvitationItem.updated_at.set(now)],
+            (InvitationItem.status == "pending")
+            & (InvitationItem.token_hash == invitation.token_hash)
+            & (InvitationItem.expires_at > now),
+            name="invitation",
+        )
+        writes.update(
+            TenantItem(TenantScope(user.tenant_id).pk, "TENANT"),
+            [TenantItem.user_count.add(1), TenantItem.updated_at.set(now)],
+            TenantItem.is_active == True,  # noqa: E712 - a condition expression
+            name="invitation",
+        )
+        _commit(writes)
+
+    def tenant_ids(self) -> Iterator[str]:
+        with store_errors():
+            for item in TenantListingItem.query(_TENANTS, consistent_read=True):
+                yield item.tenant_id
+
+
+def member_listing(user: UserItem) -> MemberListingItem:
+    """The row that places a member in the tenant's list."""
+    joined = user.created_at.strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return MemberListingItem(user.pk, f"MEMBER#{joined}#{user.id}", user_id=user.id, **_stamp(user))
+
+
+def identity_keys(user: UserItem) -> list[tuple[str, IdentityKeyItem]]:
+    """(name, item) of each global key that a user holds."""
+    keys = [("email", email_key(user.email))]
+    if user.username is not None:
+        keys.append(("username", username_key(user.username.lower())))
+    return [
+        (
+            name,
+            IdentityKeyItem(pk, _KEY, user_id=user.id, tenant_id=user.tenant_id, **_stamp(user)),
+        )
+        for name, pk in keys
+    ]
+
+
+def pointer(user: UserItem) -> UserPointerItem:
+    """The global row from a user id to its tenant."""
+    return UserPointerItem(
+        f"USERID#{user.id}", _KEY, user_id=user.id, tenant_id=user.tenant_id, **_stamp(user)
+    )
+
+
+def _stamp(user: UserItem) -> dict[str, Any]:
+    return {"created_at": user.created_at, "updated_at": user.updated_at}
+
+
+def _user_writes(user: UserItem) -> Transaction:
+    writes = Transaction()
+    writes.save(user, UserItem.pk.does_not_exist(), name="user")
+    writes.save(pointer(user), UserPointerItem.pk.does_not_exist(), name="user")
+    writes.save(member_listing(user))
+    for name, item in identity_keys(user):
+        writes.save(item, IdentityKeyItem.pk.does_not_exist(), name=name)
+    return writes
+
+
+def _commit(writes: Transaction) -> None:
+    try:
+        writes.commit()
+    except ConditionFailed as lost:
+        if "email" in lost.names:
+            raise EmailAlreadyRegistered from None
+        if "username" in lost.names:
+            raise UsernameTaken from None
+        if "invitation" in lost.names:
+            raise InvitationInvalid from None
+        raise

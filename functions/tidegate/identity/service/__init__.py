@@ -1,0 +1,1 @@
+"""The decisions of the identity domain, one module per subject."""

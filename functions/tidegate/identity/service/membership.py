@@ -1,0 +1,159 @@
+"""Members and invitations of a tenant (AUTH-3, AUTH-13, AUTH-15)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
+
+from tidegate_kit.auth.models import UserItem
+from tidegate_kit.auth.principal import Principal
+from tidegate_kit.clock import Clock, epoch
+from tidegate_kit.errors import Conflict, Forbidden, NotFound
+from tidegate_kit.ids import IdFactory
+from tidegate_kit.tenancy import TenantScope
+
+from tidegate.identity import opaque
+from tidegate.identity.errors import AlreadyMember
+from tidegate.identity.models import InvitationItem
+from tidegate.identity.repository.accounts import Accounts
+from tidegate.identity.repository.invitations import Invitations, invitation_key
+from tidegate.identity.repository.members import MemberChanged, Members, NewState, Page
+
+INVITATION_LIFE = timedelta(days=7)
+_KEPT_AFTER_END_SECONDS = 30 * 86400
+_TRIES = 5
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a PATCH asks for; None leaves a part as it is."""
+
+    roles: frozenset[str] | None = None
+    is_active: bool | None = None
+    is_owner: bool | None = None
+
+
+@dataclass(frozen=True)
+class Invited:
+    """A stored invitation and its token, which is shown this once."""
+
+    invitation: InvitationItem
+    token: str = field(repr=False)
+
+
+class Window(Protocol):
+    """Which part of a list is wanted (tidegate_kit.http.Paging)."""
+
+    @property
+    def skip(self) -> int:
+        """Rows before the page."""
+
+    @property
+    def page_size(self) -> int:
+        """Rows wanted."""
+
+    @property
+    def start(self) -> dict[str, Any] | None:
+        """The key at which the page before ended."""
+
+
+class Membership:
+    """Changes to who belongs to a tenant and as what."""
+
+    def __init__(
+        self,
+        members: Callable[[TenantScope], Members],
+        invitations: Callable[[TenantScope], Invitations],
+        accounts: Accounts,
+        clock: Clock,
+        ids: IdFactory,
+        secret: Callable[[int], bytes],
+    ) -> None:
+        self._members = members
+        self._invitations = invitations
+        self._accounts = accounts
+        self._clock = clock
+        self._ids = ids
+        self._secret = secret
+
+    def page(self, scope: TenantScope, window: Window) -> Page:
+        """One page of members, newest first."""
+        return self._members(scope).page(window.skip, window.page_size, window.start)
+
+    def change(self, scope: TenantScope, user_id: str, wish: Change) -> UserItem:
+        """Apply a PATCH; the member's older sessions end. Raises NotFound or LastOwner."""
+        members = self._members(scope)
+
+        def once() -> UserItem:
+            user = members.get(user_id)
+            state = _wished(user, wish)
+            if state != _wished(user, Change()):
+                members.change(user, state, self._clock())
+                user = members.get(user_id)
+            return user
+
+        return _again(once)
+
+    def remove(self, scope: TenantScope, user_id: str) -> None:
+        """Remove a member. Raises NotFound or LastOwner."""
+        members = self._members(scope)
+        _again(lambda: members.remove(members.get(user_id), self._clock()))
+
+    def invite(self, principal: Principal, email: str, roles: frozenset[str]) -> Invited:
+        """Invite an address. An address that is known elsewhere answers as an unknown one (C2).
+
+        Raises Forbidden for a role above the inviter's own (B8), AlreadyMember for a member.
+        """
+        if "admin" in roles and "admin" not in principal.roles:
+            raise Forbidden("You cannot give a role that you do not hold.")
+        known = self._accounts.find(email)
+        if known is not None and known.user.tenant_id == principal.tenant_id:
+            raise AlreadyMember
+        now = self._clock()
+        invitation_id = self._ids()
+        token = opaque.mint("invitation", (principal.tenant_id, invitation_id), self._secret(32))
+        ends = now + INVITATION_LIFE
+        invitation = InvitationItem(
+            principal.tenant.pk, invitation_key(invitation_id), id=invitation_id,
+            tenant_id=principal.tenant_id, email=email, roles=set(roles), status="pending",
+            token_hash=opaque.digest(token), expires_at=ends,
+            expires=epoch(ends) + _KEPT_AFTER_END_SECONDS, created_at=now, updated_at=now,
+        )  # fmt: skip
+        self._invitations(principal.tenant).add(invitation)
+        return Invited(invitation, token)
+
+    def invitations(self, scope: TenantScope) -> list[InvitationItem]:
+        """Every invitation that can still be accepted, newest first."""
+        now = self._clock()
+        found = self._invitations(scope).all()
+        pending = [one for one in found if one.status == "pending" and one.expires_at > now]
+        return sorted(pending, key=lambda one: one.created_at, reverse=True)
+
+    def withdraw(self, scope: TenantScope, invitation_id: str) -> None:
+        """Delete a pending invitation. Raises NotFound."""
+        if not self._invitations(scope).withdraw(invitation_id):
+            raise NotFound
+
+
+def _wished(user: UserItem, wish: Change) -> NewState:
+    roles = frozenset(user.roles or ())
+    if wish.roles is not None:
+        # Only an admin gives or takes the admin role, on /admin (AUTH-15).
+        roles = wish.roles | (roles & {"admin"})
+    return NewState(
+        roles=roles,
+        is_active=user.is_active if wish.is_active is None else wish.is_active,
+        is_owner=user.is_owner if wish.is_owner is None else wish.is_owner,
+    )
+
+
+def _again(step: Callable[[], T]) -> T:
+    for _ in range(_TRIES):
+        try:
+            return step()
+        except MemberChanged:
+            continue
+    raise Conflict("This member is being changed by someone else. Try again.")
