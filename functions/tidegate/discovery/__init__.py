@@ -1,0 +1,1 @@
+"""Discovery: what is in a connected account, region by region, and what could not be read."""
