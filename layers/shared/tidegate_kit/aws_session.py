@@ -23,10 +23,12 @@ from tidegate_kit.errors import ServiceUnavailable
 from tidegate_kit.settings import Settings
 
 Purpose = Literal["probe", "read", "plan"]
+CLOCK_SKEWED = "The clock of this platform differs from that of AWS. Try again shortly."
 SHORTEST_SECONDS = 900  # STS minimum for AssumeRole
 _RENEW_BEFORE = timedelta(minutes=2)
 _MAX_POLICY_CHARS = 2048  # STS limit for an inline session policy
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_SKEWED = ("Signature expired", "Signature not yet current")
 _CUSTOMER_CONFIG = Config(
     connect_timeout=3,
     read_timeout=20,
@@ -100,6 +102,14 @@ def session_policy(actions: Sequence[str], resources: Sequence[str] = ("*",)) ->
 def is_denied(error: ClientError) -> bool:
     """True for the error codes that mean "no permission", and for nothing else."""
     return error.response.get("Error", {}).get("Code") in _DENIED
+
+
+def is_clock_skew(error: ClientError) -> bool:
+    """True when AWS refuses a signature for its time: our clock is wrong, not the key (G24)."""
+    problem = error.response.get("Error", {})
+    if problem.get("Code") == "RequestTimeTooSkewed":
+        return True
+    return str(problem.get("Message", "")).startswith(_SKEWED)
 
 
 class CustomerAccess:
@@ -183,6 +193,8 @@ def _assume(sts: Any, request: dict[str, Any]) -> Keys:
     except ClientError as error:
         if is_denied(error):
             raise AccessDeniedByAccount from error
+        if is_clock_skew(error):
+            raise ServiceUnavailable(CLOCK_SKEWED, log=f"sts: {error}") from error
         raise ServiceUnavailable(log=f"sts: {error}") from error
     except BotoCoreError as error:
         raise ServiceUnavailable(log=f"sts: {error}") from error

@@ -17,12 +17,15 @@ from tidegate_kit.settings import Settings
 _CONFIG = Config(
     connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4}
 )
+# S3 refuses links to KMS-encrypted objects that are signed the old way, boto3's default for links.
+_S3_CONFIG = _CONFIG.merge(Config(signature_version="s3v4"))
 
 
 @cache
 def platform_client(service: str, region: str) -> Any:
     """A client of the platform's account. Created at first use, kept for the process."""
-    return boto3.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
+    config = _S3_CONFIG if service == "s3" else _CONFIG
+    return boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
 
 
 @cache

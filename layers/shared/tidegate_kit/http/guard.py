@@ -14,6 +14,7 @@ from tidegate_kit.auth.authenticate import (
     credential_of,
 )
 from tidegate_kit.auth.permissions import ANY_USER, PUBLIC
+from tidegate_kit.auth.principal import Principal
 from tidegate_kit.auth.tokens import b64url_encode
 from tidegate_kit.clock import Clock
 from tidegate_kit.dynamo import current_store, scoped_store
@@ -74,6 +75,21 @@ def admit(platform: Platform, spec: RouteSpec, call: Call) -> None:
         check_csrf(platform.settings, call, call.member)
     if spec.permission != ANY_USER and spec.permission not in principal.permissions:
         raise Forbidden
+
+
+def signed_in(
+    platform: Platform, call: Call, permission: str, otherwise: type[Unauthenticated]
+) -> Principal:
+    """The caller of a public route that takes a token as well as its own proof (GEN-15).
+
+    Raises `otherwise` where there is no credential, Unauthenticated for a bad one, Forbidden.
+    """
+    if credential_of(call.headers.get("authorization"), call.cookies) is None:
+        raise otherwise
+    _authenticate(platform, call)
+    if permission not in call.principal.permissions:
+        raise Forbidden
+    return call.principal
 
 
 def _count_address(platform: Platform, spec: RouteSpec, ip: str) -> RateState | None:
