@@ -17,10 +17,14 @@ from tidegate_kit.http import Router
 from tidegate_kit.http.app import check_mounted, check_unique, mounted_routes
 from tidegate_kit.http.spec import RouteSpec
 
+from tidegate.accounts.routes import router as accounts
+from tidegate.identity.routes import router as identity
 from tidegate.manifest import deployed, openapi
 from tidegate.monitoring.routes import router as monitoring
+from tidegate.onboarding.routes import router as onboarding
+from tidegate.profile.routes import router as profile
 
-ROUTERS: tuple[Router, ...] = (monitoring,)
+ROUTERS: tuple[Router, ...] = (accounts, identity, monitoring, onboarding, profile)
 
 
 def all_specs(routers: Sequence[Router] = ROUTERS) -> list[RouteSpec]:

@@ -10,8 +10,22 @@ from tidegate_kit.auth.permissions import permissions_of
 from tidegate_kit.errors import NotFound
 from tidegate_kit.tenancy import TenantScope
 
+from tidegate.identity.addresses import canonical_username
 from tidegate.identity.repository.accounts import GlobalAccounts
 from tidegate.identity.repository.members import DynamoMembers
+from tidegate.identity.repository.names import USERNAME_TAKEN, Names, add_rename, read_names
+
+__all__ = [
+    "USERNAME_TAKEN",
+    "MemberView",
+    "Names",
+    "add_rename",
+    "canonical_username",
+    "member",
+    "read_names",
+    "tenant_is_active",
+    "tenants",
+]
 
 
 @dataclass(frozen=True)

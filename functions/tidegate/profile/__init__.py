@@ -1,0 +1,1 @@
+"""Profile and settings of the caller (contract 2.2)."""
