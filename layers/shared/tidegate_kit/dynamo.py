@@ -6,11 +6,12 @@ Repositories are the only callers outside this package (design section 4.5).
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pynamodb.attributes import NumberAttribute, UTCDateTimeAttribute
 from pynamodb.connection import Connection, TableConnection
@@ -96,6 +97,7 @@ class Store:
             aws_session_token=token,
         )
         self._tables: dict[type[Model], TableConnection] = {}
+        self._adding = threading.Lock()  # a local server answers in several threads
 
     def impatient(self) -> Store:
         """The same store through a client that gives up within seconds."""
@@ -123,7 +125,10 @@ class Store:
 
     def table(self, model: type[Table]) -> TableConnection:
         """The connection of a model's table; every model shares one client."""
-        if model not in self._tables:
+        found = self._tables.get(model)
+        if found is not None:
+            return found
+        with self._adding:
             name = self.table_name(model.Meta.table_name)
             if name not in self.connection._tables:
                 self.connection.add_meta_table(MetaTable({"TableName": name, **_LAYOUT}))
@@ -177,6 +182,19 @@ class Table(Model):
     @classmethod
     def _get_connection(cls) -> TableConnection:
         return current_store().table(cls)
+
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> Self:
+        """An instance of a stored item, upgraded first (H27)."""
+        return super().from_raw_data(cls.upgrade(data))
+
+    @classmethod
+    def upgrade(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """A stored item of an earlier schema version as one of today's; override where they differ.
+
+        `data` is in DynamoDB's own form ({"name": {"S": "x"}}) and must not be changed.
+        """
+        return data
 
 
 @contextmanager
@@ -294,6 +312,8 @@ def batch_get(
     Keys that the service leaves unprocessed are asked again with back-off and end in 503, never
     in "absent" (H5).
     """
+    if not wanted:
+        return []
     store = current_store()
     table = store.table(wanted[0][0])  # type: ignore[arg-type]
     pending = [{"pk": {"S": pk}, "sk": {"S": sk}} for _, pk, sk in wanted]

@@ -12,6 +12,8 @@ function reads them. Layout (table `identity`):
 
 from __future__ import annotations
 
+from typing import Any
+
 from pynamodb.attributes import (
     BinaryAttribute,
     BooleanAttribute,
@@ -67,8 +69,32 @@ class UserItem(_Keyed):
     is_owner = BooleanAttribute(default=False)
     roles = UnicodeSetAttribute(default=set)
     tokens_valid_from = UTCDateTimeAttribute()
+    # Who made the last change of role, state or ownership; the audit log derives from it.
+    updated_by = UnicodeAttribute(null=True)
     reset_hash = UnicodeAttribute(null=True)
     reset_expires_at = UTCDateTimeAttribute(null=True)
+
+    @classmethod
+    def upgrade(cls, data: dict[str, Any]) -> dict[str, Any]:
+        return {**_BEFORE_VERSION_1, "tokens_valid_from": _joined(data), **data}
+
+
+# What a user record without them means: records older than the attribute.
+_BEFORE_VERSION_1: dict[str, Any] = {
+    "is_active": {"BOOL": True},
+    "is_owner": {"BOOL": False},
+    "roles": {"SS": ["user"]},
+    "first_name": {"S": ""},
+    "last_name": {"S": ""},
+    "company": {"S": ""},
+    "password_hash": {"S": "!"},  # nobody's: only a reset helps
+    "created_at": {"S": "1970-01-01T00:00:00.000000+0000"},
+}
+
+
+def _joined(data: dict[str, Any]) -> dict[str, str]:
+    joined: dict[str, str] = data.get("created_at", _BEFORE_VERSION_1["created_at"])
+    return joined
 
 
 class SessionItem(_Keyed):
