@@ -42,6 +42,8 @@ class IdentityKeyItem(_Keyed):
 
     user_id = UnicodeAttribute()
     tenant_id = UnicodeAttribute()
+    # Of the registration that made it, so that its repetition is recognised (H30).
+    effect_key = UnicodeAttribute(null=True)
 
 
 class TenantListingItem(_Keyed):
@@ -74,6 +76,7 @@ class InvitationItem(_Keyed):
     roles = UnicodeSetAttribute()
     status = UnicodeAttribute()
     token_hash = UnicodeAttribute()
+    effect_key = UnicodeAttribute(null=True)
     expires_at = UTCDateTimeAttribute()
     expires = NumberAttribute()
 

@@ -40,6 +40,7 @@ def register(body: schemas.Register, call: CurrentCall) -> schemas.Registered:
             company=body.company,
             username=body.username,
             invitation_token=token.get_secret_value() if token else None,
+            effect_key=call.effect_key,
         )
     )
     return schemas.Registered.of(user)
@@ -218,7 +219,7 @@ def change_member(user_id: PathId, body: schemas.MemberChange, call: CurrentCall
     wish = Change(
         frozenset(body.roles) if body.roles is not None else None, body.is_active, body.is_owner
     )
-    user = _services(call).membership.change(call.principal.tenant, user_id, wish)
+    user = _services(call).membership.change(call.principal, user_id, wish)
     return schemas.Member.of(user)
 
 
@@ -243,7 +244,9 @@ def invitations(call: CurrentCall, page: Annotated[PageParams, Depends()]) -> sc
 )  # fmt: skip
 def invite(body: schemas.Invite, call: CurrentCall) -> schemas.NewInvitation:
     """Invite an address; the answer holds the invitation's token, this once."""
-    made = _services(call).membership.invite(call.principal, body.email, frozenset(body.roles))
+    made = _services(call).membership.invite(
+        call.principal, body.email, frozenset(body.roles), call.effect_key
+    )
     shown = schemas.Invitation.of(made.invitation)
     return schemas.NewInvitation(**shown.model_dump(), invitation_token=made.token)
 

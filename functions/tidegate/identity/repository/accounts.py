@@ -38,10 +38,21 @@ class Accounts(Protocol):
     def find(self, login: str) -> Account | None:
         """The account of an e-mail or username. Costs the same reads for unknown names (C1)."""
 
-    def create_tenant(self, tenant: TenantItem, owner: UserItem) -> None:
+    def made_by(self, effect_key: str, email: str) -> UserItem | None:
+        """The user of an e-mail, if the call named by `effect_key` registered him."""
+
+    def create_tenant(
+        self, tenant: TenantItem, owner: UserItem, effect_key: str | None = None
+    ) -> None:
         """Store a tenant with its owner. Raises EmailAlreadyRegistered or UsernameTaken."""
 
-    def join(self, user: UserItem, invitation: InvitationItem, now: datetime) -> None:
+    def join(
+        self,
+        user: UserItem,
+        invitation: InvitationItem,
+        now: datetime,
+        effect_key: str | None = None,
+    ) -> None:
         """Store a user invited to a tenant and use the invitation up.
 
         Raises EmailAlreadyRegistered, UsernameTaken or InvitationInvalid.
@@ -65,14 +76,29 @@ class GlobalAccounts:
             return None
         return Account(tenant, user)
 
-    def create_tenant(self, tenant: TenantItem, owner: UserItem) -> None:
-        writes = _user_writes(owner)
+    def made_by(self, effect_key: str, email: str) -> UserItem | None:
+        (identity,) = batch_get([(IdentityKeyItem, email_key(email), _KEY)])
+        if identity is None or identity.effect_key != effect_key:
+            return None
+        account = self.find(email)
+        return account.user if account is not None else None
+
+    def create_tenant(
+        self, tenant: TenantItem, owner: UserItem, effect_key: str | None = None
+    ) -> None:
+        writes = _user_writes(owner, effect_key)
         writes.save(tenant, TenantItem.pk.does_not_exist(), name="tenant")
         writes.save(TenantListingItem(_TENANTS, tenant.id, tenant_id=tenant.id, **_stamp(owner)))
         _commit(writes)
 
-    def join(self, user: UserItem, invitation: InvitationItem, now: datetime) -> None:
-        writes = _user_writes(user)
+    def join(
+        self,
+        user: UserItem,
+        invitation: InvitationItem,
+        now: datetime,
+        effect_key: str | None = None,
+    ) -> None:
+        writes = _user_writes(user, effect_key)
         writes.update(
             InvitationItem(invitation.pk, invitation.sk),
             [InvitationItem.status.set("accepted"), InvitationItem.updated_at.set(now)],
@@ -126,12 +152,13 @@ def _stamp(user: UserItem) -> dict[str, Any]:
     return {"created_at": user.created_at, "updated_at": user.updated_at}
 
 
-def _user_writes(user: UserItem) -> Transaction:
+def _user_writes(user: UserItem, effect_key: str | None) -> Transaction:
     writes = Transaction()
     writes.save(user, UserItem.pk.does_not_exist(), name="user")
     writes.save(pointer(user), UserPointerItem.pk.does_not_exist(), name="user")
     writes.save(member_listing(user))
     for name, item in identity_keys(user):
+        item.effect_key = effect_key
         writes.save(item, IdentityKeyItem.pk.does_not_exist(), name=name)
     return writes
 

@@ -16,6 +16,9 @@ class Invitations(Protocol):
     def add(self, invitation: InvitationItem) -> None:
         """Store a new one."""
 
+    def renew(self, invitation: InvitationItem, token_hash: str) -> bool:
+        """Give a pending invitation another token; False where it is pending no more."""
+
     def get(self, invitation_id: str) -> InvitationItem | None:
         """One invitation, whatever its state."""
 
@@ -35,6 +38,17 @@ class DynamoInvitations:
     def add(self, invitation: InvitationItem) -> None:
         with store_errors():
             invitation.save(condition=InvitationItem.pk.does_not_exist())
+
+    def renew(self, invitation: InvitationItem, token_hash: str) -> bool:
+        try:
+            with store_errors():
+                invitation.update(
+                    actions=[InvitationItem.token_hash.set(token_hash)],
+                    condition=InvitationItem.status == "pending",
+                )
+        except ConditionFailed:
+            return False
+        return True
 
     def get(self, invitation_id: str) -> InvitationItem | None:
         (found,) = batch_get([(InvitationItem, self._pk, invitation_key(invitation_id))])

@@ -36,6 +36,7 @@ class NewState:
     roles: frozenset[str]
     is_active: bool
     is_owner: bool
+    changed_by: str | None = field(default=None, compare=False)
 
 
 class Members(Protocol):
@@ -87,6 +88,9 @@ class DynamoMembers:
 
     def page(self, skip: int, size: int, start: dict[str, Any] | None) -> Page:
         tenant = self.tenant()
+        total = int(tenant.user_count) if tenant is not None else 0
+        if skip >= total:
+            return Page([], total)
         condition: Any = MemberListingItem.sk.startswith("MEMBER#")
         if start is not None:
             condition = MemberListingItem.sk.between("MEMBER#", start["before"])
@@ -107,7 +111,7 @@ class DynamoMembers:
         found = batch_get([(UserItem, self._pk, user_key(row.user_id)) for row in wanted])
         return Page(
             [user for user in found if user is not None],
-            int(tenant.user_count) if tenant is not None else 0,
+            total,
             {"before": wanted[-1].sk} if more and wanted else None,
         )
 
@@ -119,6 +123,7 @@ class DynamoMembers:
                 UserItem.roles.set(set(state.roles)),
                 UserItem.is_active.set(state.is_active),
                 UserItem.is_owner.set(state.is_owner),
+                UserItem.updated_by.set(state.changed_by or "platform"),
                 UserItem.tokens_valid_from.set(now),
                 UserItem.updated_at.set(now),
             ],

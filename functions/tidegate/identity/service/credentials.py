@@ -39,6 +39,7 @@ class Registration:
     company: str
     username: str | None = None
     invitation_token: str | None = field(default=None, repr=False)
+    effect_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,17 @@ class Credentials:
         in every case, so a known address answers as slowly as a new one (C2).
         """
         password_hash = self._passwords.hash(wish.password)
+        if wish.effect_key is not None:
+            # This very call was made before and died after its effect (H30).
+            earlier = self._accounts.made_by(wish.effect_key, wish.email)
+            if earlier is not None:
+                return earlier
         if wish.invitation_token is None:
             return self._found_tenant(wish, password_hash, roles)
         invitation = self._invitation(wish.invitation_token, wish.email)
         invited = frozenset(invitation.roles)
         user = self._user(wish, password_hash, invitation.tenant_id, invited, owner=False)
-        self._accounts.join(user, invitation, self._clock())
+        self._accounts.join(user, invitation, self._clock(), wish.effect_key)
         return user
 
     def _found_tenant(
@@ -105,7 +111,7 @@ class Credentials:
             TenantScope(tenant_id).pk, "TENANT", id=tenant_id, name=wish.company, is_active=True,
             user_count=1, owner_count=1, list_key=self._secret(32), created_at=now, updated_at=now,
         )  # fmt: skip
-        self._accounts.create_tenant(tenant, user)
+        self._accounts.create_tenant(tenant, user, wish.effect_key)
         return user
 
     def _user(

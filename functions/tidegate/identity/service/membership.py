@@ -83,14 +83,14 @@ class Membership:
         """One page of members, newest first."""
         return self._members(scope).page(window.skip, window.page_size, window.start)
 
-    def change(self, scope: TenantScope, user_id: str, wish: Change) -> UserItem:
+    def change(self, principal: Principal, user_id: str, wish: Change) -> UserItem:
         """Apply a PATCH; the member's older sessions end. Raises NotFound or LastOwner."""
-        members = self._members(scope)
+        members = self._members(principal.tenant)
 
         def once() -> UserItem:
             user = members.get(user_id)
-            state = _wished(user, wish)
-            if state != _wished(user, Change()):
+            state = _wished(user, wish, principal.user_id)
+            if state != _wished(user, Change(), None):
                 members.change(user, state, self._clock())
                 user = members.get(user_id)
             return user
@@ -102,7 +102,13 @@ class Membership:
         members = self._members(scope)
         _again(lambda: members.remove(members.get(user_id), self._clock()))
 
-    def invite(self, principal: Principal, email: str, roles: frozenset[str]) -> Invited:
+    def invite(
+        self,
+        principal: Principal,
+        email: str,
+        roles: frozenset[str],
+        effect_key: str | None = None,
+    ) -> Invited:
         """Invite an address. An address that is known elsewhere answers as an unknown one (C2).
 
         Raises Forbidden for a role above the inviter's own (B8), AlreadyMember for a member.
@@ -112,18 +118,38 @@ class Membership:
         known = self._accounts.find(email)
         if known is not None and known.user.tenant_id == principal.tenant_id:
             raise AlreadyMember
+        invitations = self._invitations(principal.tenant)
+        repeated = self._repeated(invitations, effect_key)
+        if repeated is not None:
+            return repeated
         now = self._clock()
         invitation_id = self._ids()
-        token = opaque.mint("invitation", (principal.tenant_id, invitation_id), self._secret(32))
+        token = self._token(principal.tenant_id, invitation_id)
         ends = now + INVITATION_LIFE
         invitation = InvitationItem(
             principal.tenant.pk, invitation_key(invitation_id), id=invitation_id,
             tenant_id=principal.tenant_id, email=email, roles=set(roles), status="pending",
-            token_hash=opaque.digest(token), expires_at=ends,
+            token_hash=opaque.digest(token), effect_key=effect_key, expires_at=ends,
             expires=epoch(ends) + _KEPT_AFTER_END_SECONDS, created_at=now, updated_at=now,
         )  # fmt: skip
-        self._invitations(principal.tenant).add(invitation)
+        invitations.add(invitation)
         return Invited(invitation, token)
+
+    def _repeated(self, invitations: Invitations, effect_key: str | None) -> Invited | None:
+        """The invitation of this very call, if it died after its effect (H30).
+
+        Its token reached nobody, so it gets another.
+        """
+        if effect_key is None:
+            return None
+        made = [one for one in invitations.all() if one.effect_key == effect_key]
+        if not made:
+            return None
+        token = self._token(made[0].tenant_id, made[0].id)
+        return Invited(made[0], token) if invitations.renew(made[0], opaque.digest(token)) else None
+
+    def _token(self, tenant_id: str, invitation_id: str) -> str:
+        return opaque.mint("invitation", (tenant_id, invitation_id), self._secret(32))
 
     def invitations(self, scope: TenantScope) -> list[InvitationItem]:
         """Every invitation that can still be accepted, newest first."""
@@ -138,7 +164,7 @@ class Membership:
             raise NotFound
 
 
-def _wished(user: UserItem, wish: Change) -> NewState:
+def _wished(user: UserItem, wish: Change, changed_by: str | None) -> NewState:
     roles = frozenset(user.roles or ())
     if wish.roles is not None:
         # Only an admin gives or takes the admin role, on /admin (AUTH-15).
@@ -147,6 +173,7 @@ def _wished(user: UserItem, wish: Change) -> NewState:
         roles=roles,
         is_active=user.is_active if wish.is_active is None else wish.is_active,
         is_owner=user.is_owner if wish.is_owner is None else wish.is_owner,
+        changed_by=changed_by,
     )
 
 
