@@ -53,6 +53,10 @@ class Sealer(Protocol):
         """Plain text. Raises SealBroken for anything altered, ServiceUnavailable for KMS."""
 
 
+def _fresh_nonce() -> bytes:
+    return os.urandom(12)
+
+
 class KmsSealer:
     """Sealer on a KMS key. `kms` is a boto3 KMS client."""
 
@@ -67,7 +71,7 @@ class KmsSealer:
             )
         except (ClientError, BotoCoreError) as error:
             raise ServiceUnavailable(log=f"kms: {error}") from error
-        nonce = os.urandom(12)
+        nonce = _fresh_nonce()
         body = AESGCM(answer["Plaintext"]).encrypt(nonce, plain.encode(), context.as_bytes())
         parts = (answer["CiphertextBlob"], nonce, body)
         return ".".join([_VERSION, *(b64url_encode(part) for part in parts)])

@@ -153,27 +153,14 @@ class TokenVerifier:
         self._legacy = legacy or LegacyPolicy()
 
     def verify(self, token: str) -> Claims:
-        """Claims of a valid token. Checks form, header, signature, then claims, in this order."""
-        header, payload = split_token(token)
+        """Claims of a valid token. Checks form, header, signature, then type and claims."""
+        header, raw = open_jws(token, self._ring)
+        payload = _json_object(raw)
         legacy = "id" in payload
-        self._check_header(header, legacy=legacy)
-        key = self._ring.find(header["kid"])
-        if key is None or not _signature_ok(token, key):
+        types = ("at+jwt", "JWT") if legacy else ("at+jwt",)
+        if header.get("typ") not in types:
             raise TokenInvalid
         return self._check_claims(payload, legacy=legacy)
-
-    def _check_header(self, header: dict[str, Any], *, legacy: bool) -> None:
-        kid = header.get("kid")
-        types = ("at+jwt", "JWT") if legacy else ("at+jwt",)
-        if (
-            header.get("alg") != "ES256"
-            or not isinstance(kid, str)
-            or not 1 <= len(kid) <= 128
-            or header.get("typ") not in types
-            or "crit" in header
-            or "b64" in header
-        ):
-            raise TokenInvalid
 
     def _check_claims(self, payload: dict[str, Any], *, legacy: bool) -> Claims:
         now = self._clock()
@@ -216,32 +203,56 @@ def _moment(value: object) -> datetime:
     return from_epoch(value)
 
 
-def _signature_ok(token: str, key: PublicKey) -> bool:
-    signing_input, _, signature = token.rpartition(".")
-    raw = b64url_decode(signature)
-    if len(raw) != 64:
-        return False
-    return bool(jwt.get_algorithm_by_name("ES256").verify(signing_input.encode(), key.key, raw))
+def open_jws(token: str, ring: KeyRing) -> tuple[dict[str, Any], bytes]:
+    """Header and payload of a compact JWS signed by a key of the ring, whatever it claims.
 
-
-def split_token(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Decode header and payload of a compact JWS that re-encodes to the same text (A12)."""
+    The text must be the one canonical encoding of its parts (A12). Raises TokenInvalid.
+    """
     if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARS:
         raise TokenInvalid
     parts = token.split(".")
     if len(parts) != 3 or not all(parts):
         raise TokenInvalid
     try:
-        header, payload = (
-            json.loads(b64url_decode(part).decode("utf-8"), object_pairs_hook=_no_duplicates)
-            for part in parts[:2]
-        )
-        b64url_decode(parts[2])
-    except (ValueError, RecursionError):
+        head, payload, signature = (b64url_decode(part) for part in parts)
+    except ValueError:
         raise TokenInvalid from None
-    if not isinstance(header, dict) or not isinstance(payload, dict):
+    header = _json_object(head)
+    check_header(header)
+    key = ring.find(header["kid"])
+    if key is None or not signature_ok(f"{parts[0]}.{parts[1]}".encode(), signature, key):
         raise TokenInvalid
     return header, payload
+
+
+def check_header(header: dict[str, Any]) -> None:
+    """Raise TokenInvalid unless the header names ES256 and a kid, and nothing critical."""
+    kid = header.get("kid")
+    if (
+        header.get("alg") != "ES256"
+        or not isinstance(kid, str)
+        or not 1 <= len(kid) <= 128
+        or "crit" in header
+        or "b64" in header
+    ):
+        raise TokenInvalid
+
+
+def signature_ok(signed: bytes, signature: bytes, key: PublicKey) -> bool:
+    """ES256 as RFC 7518 section 3.4 has it: r and s of 32 bytes each, nothing else."""
+    if len(signature) != 64:
+        return False
+    return bool(jwt.get_algorithm_by_name("ES256").verify(signed, key.key, signature))
+
+
+def _json_object(raw: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError):
+        raise TokenInvalid from None
+    if not isinstance(value, dict):
+        raise TokenInvalid
+    return value
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
