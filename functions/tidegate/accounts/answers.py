@@ -1,0 +1,181 @@
+"""From accounts and inventory to the answers of contract 2.8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tidegate.accounts import schemas
+from tidegate.accounts.permissions import FeatureState, delta_template
+from tidegate.accounts.service import AccountRow, Overview, Removal
+from tidegate.discovery.public import DiscoveryView, Resource
+from tidegate.onboarding.public import Connection
+
+_NOTHING = "0.00"
+
+
+def account(row: AccountRow) -> schemas.Account:
+    """The account object."""
+    known = row.connection
+    return schemas.Account(
+        id=known.id,
+        account_id=known.account_id,
+        label=known.label,
+        connection_method=known.method,
+        status=known.status,
+        tier=known.tier,
+        regions=list(known.regions),
+        role_arn=known.role_arn,
+        access_key_id=known.access_key_id_masked,
+        refusal=_refusal(known),
+        resource_count=row.resource_count,
+        created_at=known.created_at,
+        connected_at=known.connected_at,
+        last_verified_at=known.last_verified_at,
+        last_discovery_at=known.last_discovery_at,
+    )
+
+
+def _refusal(known: Connection) -> schemas.RefusalView | None:
+    if known.refusal is None:
+        return None
+    return schemas.RefusalView(code=known.refusal.code, fix=known.refusal.fix)
+
+
+def disconnected(removal: Removal) -> schemas.Disconnected:
+    """The answer to a disconnect. Findings and plans of an account: none exist yet."""
+    gone = removal.connection
+    return schemas.Disconnected(
+        id=gone.id,
+        account_id=gone.account_id,
+        status="disconnected",
+        message="The account is disconnected. Its data is out of every view and is deleted.",
+        cascade=schemas.Cascade(
+            state=removal.state, resources=removal.resources, findings=0, plans=0
+        ),
+        cleanup=_cleanup(gone),
+    )
+
+
+def _cleanup(gone: Connection) -> str:
+    if gone.method == "credentials":
+        return f"Delete the access key in account {gone.account_id}; Tidegate has erased its copy."
+    if gone.role_arn is None:
+        return f"If you made Tidegate's stack in account {gone.account_id}, delete it."
+    return (
+        f"Delete Tidegate's CloudFormation stack in account {gone.account_id}, "
+        f"or its role {gone.role_arn}."
+    )
+
+
+def dashboard(overview: Overview, now: datetime) -> schemas.Dashboard:
+    """The dashboard. What no domain reads yet is null, what cannot exist yet is zero (CLI-1)."""
+    return schemas.Dashboard(
+        setup_required=overview.setup_required,
+        accounts=_account_counts(overview),
+        resources=_resource_counts(overview),
+        costs=schemas.Costs(month_to_date=None, last_month=None, forecast_month=None, series=[]),
+        savings=schemas.Savings(
+            identified_monthly=_NOTHING,
+            realised_to_date=_NOTHING,
+            unpriced_findings=0,
+            coverage_percent=None,
+        ),
+        findings=schemas.FindingCounts(open=0, top=[]),
+        workflows=schemas.WorkflowCounts(active=0, executions_last_24h=0, failed_last_24h=0),
+        experiments=schemas.ExperimentCounts(running=0, recent=0),
+        approvals=schemas.ApprovalCounts(pending=0),
+        alerts=alerts(overview.connections),
+        generated_at=now,
+    )
+
+
+def _account_counts(overview: Overview) -> schemas.AccountCounts:
+    count = overview.by_status
+    return schemas.AccountCounts(
+        total=sum(count.values()),
+        connected=count.get("connected", 0),
+        pending=count.get("pending", 0) + count.get("verifying", 0),
+        refused=count.get("refused", 0),
+        access_lost=count.get("access_lost", 0),
+    )
+
+
+def _resource_counts(overview: Overview) -> schemas.ResourceCounts:
+    ordered = sorted(overview.totals.by_type.items(), key=lambda pair: (-pair[1], pair[0]))
+    return schemas.ResourceCounts(
+        total=overview.totals.total,
+        by_type=[schemas.TypeCount(type=name, count=count) for name, count in ordered],
+    )
+
+
+def alerts(connections: Sequence[Connection]) -> list[schemas.Alert]:
+    """What needs attention in the tenant's accounts."""
+    found: list[schemas.Alert] = []
+    for known in connections:
+        name = f"account {known.account_id}"
+        if known.status == "access_lost":
+            text = f"Access to {name} is lost. Its data is kept; verify it again."
+            found.append(_alert("critical", known.status, text))
+        for warning in known.warnings:
+            found.append(_alert("warning", warning.code, f"{name}: {warning.message}"))
+    return found
+
+
+def _alert(severity: schemas.Severity, status: str, message: str) -> schemas.Alert:
+    return schemas.Alert(severity=severity, component="accounts", status=status, message=message)
+
+
+def summary(overview: Overview, now: datetime) -> schemas.Summary:
+    """The dashboard's figures in short."""
+    return schemas.Summary(
+        setup_required=overview.setup_required,
+        accounts_connected=overview.connected,
+        resources_total=overview.totals.total,
+        open_findings=0,
+        identified_monthly=_NOTHING,
+        pending_approvals=0,
+        month_to_date=None,
+        generated_at=now,
+    )
+
+
+def resource(found: Resource) -> schemas.ResourceView:
+    """One resource."""
+    return schemas.ResourceView(
+        id=found.id,
+        arn=found.arn,
+        type=found.type,
+        name=found.name,
+        account_id=found.account_id,
+        region=found.region,
+        state=found.state,
+        tags=dict(found.tags),
+        first_seen_at=found.first_seen_at,
+        last_seen_at=found.last_seen_at,
+    )
+
+
+def permissions(
+    known: Connection,
+    view: DiscoveryView | None,
+    states: Sequence[FeatureState],
+    now: datetime,
+) -> schemas.Permissions:
+    """The permissions as of the last discovery; without one, as of now: nothing is known."""
+    seen_at = now if view is None else view.completed_at or view.started_at
+    return schemas.Permissions(
+        account_id=known.account_id,
+        tier=known.tier,
+        features=[
+            schemas.Feature(
+                feature=state.feature,
+                granted=state.granted,
+                missing_actions=list(state.missing_actions),
+                denied_by=state.denied_by,
+            )
+            for state in states
+        ],
+        delta_template=delta_template(states, known.role_arn),
+        checked_at=seen_at,
+    )

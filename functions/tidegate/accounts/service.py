@@ -1,0 +1,155 @@
+"""The tenant's accounts and inventory, and the disconnect (CLI-1, CLI-2)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from tidegate_kit.errors import NotFound, ServiceUnavailable
+from tidegate_kit.observability import logger
+
+from tidegate.accounts.permissions import FeatureState, features
+from tidegate.discovery.public import DiscoveryView, Resource, ResourceFilters, Totals
+from tidegate.onboarding.public import Connection
+
+
+class Connections(Protocol):
+    """Onboarding, for one tenant."""
+
+    def all(self) -> list[Connection]:
+        """Every registration that is not disconnected, newest first."""
+
+    def get(self, onboarding_id: str) -> Connection | None:
+        """One registration that is not disconnected."""
+
+    def disconnect(self, onboarding_id: str, actor: str) -> Connection:
+        """Disconnect in one transaction. Raises NotFound when it already is."""
+
+
+class Inventory(Protocol):
+    """Discovery, for one tenant."""
+
+    def totals(self) -> Totals:
+        """Counts of living resources."""
+
+    def view(self, onboarding_id: str) -> DiscoveryView | None:
+        """The latest run of a registration."""
+
+    def resources(
+        self, filters: ResourceFilters, skip: int, limit: int, start: Mapping[str, Any] | None
+    ) -> tuple[list[Resource], int, dict[str, Any] | None]:
+        """A page of resources, the total, and where the next page starts."""
+
+    def hide(self, account_id: str) -> None:
+        """Take an account's inventory out of every read."""
+
+    def delete_some(self, account_id: str) -> bool:
+        """Delete some of what was hidden; True when nothing is left."""
+
+    def services(self) -> Sequence[str]:
+        """Every service that a discovery reads."""
+
+
+@dataclass(frozen=True)
+class AccountRow:
+    """A registration and the size of its inventory; None until a discovery has run."""
+
+    connection: Connection
+    resource_count: int | None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The tenant's accounts and resources in numbers."""
+
+    by_status: Mapping[str, int]
+    totals: Totals
+    connections: Sequence[Connection]
+
+    @property
+    def connected(self) -> int:
+        """Accounts that are connected now."""
+        return self.by_status.get("connected", 0)
+
+    @property
+    def setup_required(self) -> bool:
+        """True while no account is connected (CLI-1)."""
+        return self.connected == 0
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A disconnect that is committed; `state` tells whether the inventory is deleted already."""
+
+    connection: Connection
+    resources: int
+    state: Literal["completed", "running"]
+
+
+class Accounts:
+    """The accounts of one tenant."""
+
+    def __init__(self, connections: Connections, inventory: Inventory) -> None:
+        self._connections = connections
+        self._inventory = inventory
+
+    def rows(self, choose: Callable[[list[Connection]], list[Connection]]) -> list[AccountRow]:
+        """The chosen ones of all living registrations, newest first."""
+        chosen = choose(self._connections.all())
+        counts = self._inventory.totals().by_account
+        return [self._row(connection, counts) for connection in chosen]
+
+    def row(self, onboarding_id: str) -> AccountRow:
+        """One account. Raises NotFound for an absent or disconnected one."""
+        return self._row(self._living(onboarding_id), self._inventory.totals().by_account)
+
+    def overview(self) -> Overview:
+        """Everything the dashboard counts."""
+        connections = self._connections.all()
+        by_status = Counter[str](connection.status for connection in connections)
+        return Overview(by_status, self._inventory.totals(), connections)
+
+    def resources(
+        self, filters: ResourceFilters, skip: int, limit: int, start: Mapping[str, Any] | None
+    ) -> tuple[list[Resource], int, dict[str, Any] | None]:
+        """A page of the inventory."""
+        return self._inventory.resources(filters, skip, limit, start)
+
+    def permissions(
+        self, onboarding_id: str
+    ) -> tuple[Connection, DiscoveryView | None, list[FeatureState]]:
+        """What the last discovery could read. Raises NotFound."""
+        connection = self._living(onboarding_id)
+        view = self._inventory.view(onboarding_id)
+        return connection, view, features(view, self._inventory.services())
+
+    def disconnect(self, onboarding_id: str, actor: str) -> Removal:
+        """Disconnect an account. Raises NotFound when it is absent or already disconnected.
+
+        The transaction is the commit point. What follows (hide, delete) is also done by the
+        consumer of onboarding's stream, so a failure here is no failure of the disconnect.
+        """
+        account_id = self._living(onboarding_id).account_id
+        resources = self._inventory.totals().by_account.get(account_id, 0)
+        gone = self._connections.disconnect(onboarding_id, actor)
+        try:
+            self._inventory.hide(account_id)
+            done = self._inventory.delete_some(account_id)
+        except ServiceUnavailable as error:
+            logger.warning("the stream will finish the disconnect", cause=error.log)
+            done = False
+        return Removal(gone, resources, "completed" if done else "running")
+
+    def _living(self, onboarding_id: str) -> Connection:
+        found = self._connections.get(onboarding_id)
+        if found is None:
+            raise NotFound
+        return found
+
+    @staticmethod
+    def _row(connection: Connection, counts: Mapping[str, int]) -> AccountRow:
+        known = connection.last_discovery_run_id is not None
+        counted = counts.get(connection.account_id)
+        return AccountRow(connection, (counted or 0) if known else counted)

@@ -1,0 +1,72 @@
+"""Onboarding and discovery, bound to one tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tidegate_kit.settings import Settings
+from tidegate_kit.tenancy import TenantScope
+
+from tidegate.accounts.service import Accounts
+from tidegate.discovery import public as discovery
+from tidegate.discovery.public import DiscoveryView, Resource, ResourceFilters, Totals
+from tidegate.onboarding import public as onboarding
+from tidegate.onboarding.public import Connection
+
+_INLINE_STEPS = 1  # batches that a call deletes itself; the stream's consumer does the rest
+
+
+@dataclass(frozen=True)
+class TenantConnections:
+    """Connections through onboarding's public functions. `now` is the call's instant."""
+
+    settings: Settings
+    scope: TenantScope
+    now: datetime
+
+    def all(self) -> list[Connection]:
+        return onboarding.connections(self.scope, lambda: self.now)
+
+    def get(self, onboarding_id: str) -> Connection | None:
+        return onboarding.connection(self.scope, onboarding_id, lambda: self.now)
+
+    def disconnect(self, onboarding_id: str, actor: str) -> Connection:
+        return onboarding.disconnect(
+            self.settings, self.scope, onboarding_id, actor=actor, clock=lambda: self.now
+        )
+
+
+@dataclass(frozen=True)
+class TenantInventory:
+    """Inventory through discovery's public functions. `now` is the call's instant."""
+
+    scope: TenantScope
+    now: datetime
+
+    def totals(self) -> Totals:
+        return discovery.resource_totals(self.scope)
+
+    def view(self, onboarding_id: str) -> DiscoveryView | None:
+        return discovery.discovery_view(self.scope, onboarding_id, lambda: self.now)
+
+    def resources(
+        self, filters: ResourceFilters, skip: int, limit: int, start: Mapping[str, Any] | None
+    ) -> tuple[list[Resource], int, dict[str, Any] | None]:
+        return discovery.list_resources(self.scope, filters, skip, limit, start)
+
+    def hide(self, account_id: str) -> None:
+        discovery.hide_account(self.scope, account_id, lambda: self.now)
+
+    def delete_some(self, account_id: str) -> bool:
+        return discovery.delete_account(self.scope, account_id, steps=_INLINE_STEPS)
+
+    def services(self) -> Sequence[str]:
+        return discovery.service_names()
+
+
+def accounts(settings: Settings, scope: TenantScope, now: datetime) -> Accounts:
+    """The accounts of a tenant, at the instant of a call."""
+    return Accounts(TenantConnections(settings, scope, now), TenantInventory(scope, now))
