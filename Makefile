@@ -15,8 +15,8 @@ help: ## list the commands
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@echo "installing the development environment into $(VENV) (once, about two minutes)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet -r requirements/dev.txt
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/pip install -qq -r requirements/dev.txt
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(VENV)/.ready ## run the main job and narrate it (EXIT=1 stops at the end)
@@ -40,7 +40,7 @@ types: $(VENV)/.ready ## mypy, strict
 .local/tools/.ready: requirements/tools.txt
 	@echo "installing sam and cfn-lint into .local/tools (once, about one minute)"
 	@$(PYTHON) -m venv .local/tools
-	@.local/tools/bin/pip install --quiet -r requirements/tools.txt
+	@.local/tools/bin/pip install -qq -r requirements/tools.txt
 	@touch $@
 
 validate: .local/tools/.ready ## sam validate --lint and cfn-lint on every template

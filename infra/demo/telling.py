@@ -20,8 +20,10 @@ class Telling:
         """An act: its title before, its duration kept for the end."""
         print(f"\n\033[1m{title}\033[0m" if sys.stdout.isatty() else f"\n== {title}", flush=True)
         started = time.monotonic()
-        yield
-        self.acts.append((title, time.monotonic() - started))
+        try:
+            yield
+        finally:
+            self.acts.append((title, time.monotonic() - started))
 
     def say(self, text: str) -> None:
         """One line."""
