@@ -24,7 +24,7 @@ def prepare_input(
     definition: Definition, required: Sequence[Path], input_data: Mapping[str, Any]
 ) -> PreparedInput:
     """Apply the start node's schema, then look for every required path."""
-    schema = next(
+    schema: Mapping[str, Any] = next(
         (
             node.data["input_schema"]
             for node in definition.graph.nodes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tidegate.workflows.graph import Definition, Graph, Issue, IssueLog, Limits, parse_definition
 from tidegate.workflows.graph.definition import FOREACH
@@ -109,18 +108,8 @@ def _loops(
             walk.errors.add("LIMIT_EXCEEDED", message, path, node_id=node.id)
             walk.well_shaped = False
             continue
-        inner = _check(
-            walk,
-            _raw_definition(node.data),
-            path,
-            None,
-            outer.inside(graph, above, place),
-            depth + 1,
-        )
+        visible = outer.inside(graph, above, place)
+        inner = _check(walk, node.data.get("definition"), path, None, visible, depth + 1)
         if inner is not None:
             loops[node.id] = inner
     return loops
-
-
-def _raw_definition(data: Mapping[str, Any]) -> object:
-    return data.get("definition")

@@ -1,0 +1,213 @@
+"""The state templates. Every Lambda task has Retry, Catch and a time-out (E20).
+
+No text of users gets into a machine: only node ids, numbers and route tokens. What a state hands
+on is a route, a count or an id; the data stays in the step ledger.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tidegate.workflows.interpreter.rules import MAX_RETRY_DELAY_SECONDS
+from tidegate.workflows.nodes.base import RetryPolicy
+
+State = dict[str, Any]
+
+# Error names the step Lambda raises; the name of a Python exception is its class name.
+RETRYABLE_ERROR: Final = "StepRetryable"
+FAILED_ERROR: Final = "StepFailed"
+
+# Faults of Lambda itself: tried again whatever the node says, and no try of the node (WF-6).
+_PLATFORM_RETRY: Final[dict[str, Any]] = {
+    "ErrorEquals": [
+        "Lambda.ClientExecutionTimeoutException",
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.TooManyRequestsException",
+    ],
+    "IntervalSeconds": 1,
+    "MaxAttempts": 6,
+    "BackoffRate": 2,
+    "JitterStrategy": "FULL",
+}
+_CALL_SECONDS: Final = 300
+
+_EXECUTION: Final = "{% $states.context.Execution.Input.execution_id %}"
+_TENANT: Final = "{% $states.context.Execution.Input.tenant_id %}"
+_TOKEN: Final = "{% $states.context.Task.Token %}"  # noqa: S105 - where it comes from
+_ROUTE: Final = "{% $states.result.Payload.route %}"
+_ERROR_NAME: Final = "{% $states.errorOutput.Error %}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the step Lambda is."""
+
+    function_arn: str
+    partition: str
+
+    def resource(self, integration: str) -> str:
+        """The ARN of an optimised integration."""
+        return f"arn:{self.partition}:states:::{integration}"
+
+
+def retriers(policy: RetryPolicy, *, timeouts: bool = True) -> list[dict[str, Any]]:
+    """The node's own retries, then the platform's. `timeouts`: a time-out may be tried again."""
+    if policy.max_attempts == 1:
+        return [_PLATFORM_RETRY]
+    names = [RETRYABLE_ERROR]
+    if timeouts:
+        names += ["States.Timeout", "Sandbox.Timedout"]
+    own = {
+        "ErrorEquals": names,
+        "IntervalSeconds": math.ceil(policy.interval_seconds),
+        "MaxAttempts": policy.max_attempts - 1,
+        "BackoffRate": policy.backoff_rate,
+        "MaxDelaySeconds": MAX_RETRY_DELAY_SECONDS,
+        "JitterStrategy": "FULL" if policy.jitter == "full" else "NONE",
+    }
+    return [own, _PLATFORM_RETRY]
+
+
+def call(
+    target: Target,
+    step_id: str,
+    action: str,
+    *,
+    catch: str,
+    after: str | None,
+    seconds: int = _CALL_SECONDS,
+    retry: Sequence[dict[str, Any]] = (_PLATFORM_RETRY,),
+    output: Mapping[str, str] | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> State:
+    """A call of the step Lambda. `catch` is the state that takes failures."""
+    return {
+        "Type": "Task",
+        "Resource": target.resource("lambda:invoke"),
+        "Arguments": {
+            "FunctionName": target.function_arn,
+            "Payload": {
+                "tenant_id": _TENANT,
+                "execution_id": _EXECUTION,
+                "step_id": step_id,
+                "action": action,
+                **(extra or {}),
+            },
+        },
+        "Output": {"route": _ROUTE, **(output or {})},
+        "TimeoutSeconds": seconds,
+        "Retry": list(retry),
+        "Catch": [catcher(catch, step_id)],
+        **onward(after),
+    }
+
+
+def call_and_wait(
+    target: Target,
+    step_id: str,
+    action: str,
+    *,
+    catch: str,
+    after: str | None,
+    seconds: int,
+    retry: Sequence[dict[str, Any]] = (_PLATFORM_RETRY,),
+    extra: Mapping[str, str] | None = None,
+) -> State:
+    """A call of the step Lambda that ends when its task token is answered with {route}."""
+    state = call(
+        target,
+        step_id,
+        action,
+        catch=catch,
+        after=after,
+        seconds=seconds,
+        retry=retry,
+        extra={"task_token": _TOKEN, **(extra or {})},
+    )
+    state["Resource"] = target.resource("lambda:invoke.waitForTaskToken")
+    state["Output"] = {"route": "{% $states.result.route %}"}
+    return state
+
+
+def catcher(following: str, step_id: str) -> dict[str, Any]:
+    """Any error goes to `following`, which learns the step and the error's name, no cause."""
+    output = {"step_id": step_id, "error": _ERROR_NAME}
+    return {"ErrorEquals": ["States.ALL"], "Output": output, "Next": following}
+
+
+def failure_call(target: Target, step_id: str, *, catch: str, after: str) -> State:
+    """The call that records a step's final failure; it answers the error route."""
+    state = call(
+        target,
+        step_id,
+        "fail",
+        catch=catch,
+        after=after,
+        extra={"error": "{% $states.input.error %}"},
+    )
+    # Nothing is left to record when this fails as well.
+    state["Catch"] = [{"ErrorEquals": ["States.ALL"], "Output": {}, "Next": catch}]
+    return state
+
+
+def child_execution(target: Target, step_id: str, *, catch: str, after: str, seconds: int) -> State:
+    """Starts the machine that the step Lambda named, and waits for its end."""
+    return {
+        "Type": "Task",
+        "Resource": target.resource("states:startExecution.sync:2"),
+        "Arguments": {
+            "StateMachineArn": "{% $states.input.machine %}",
+            "Name": "{% $states.input.name %}",
+            "Input": {
+                "tenant_id": _TENANT,
+                "execution_id": "{% $states.input.child %}",
+                "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "{% $states.context.Execution.Id %}",
+            },
+        },
+        "Output": {},
+        "TimeoutSeconds": seconds,
+        "Retry": [
+            {
+                "ErrorEquals": ["StepFunctions.ThrottlingException"],
+                "IntervalSeconds": 2,
+                "MaxAttempts": 5,
+                "BackoffRate": 2,
+                "JitterStrategy": "FULL",
+            }
+        ],
+        "Catch": [catcher(catch, step_id)],
+        "Next": after,
+    }
+
+
+def wait(after: str) -> State:
+    """Waits as long as the step Lambda said."""
+    seconds = "{% $states.input.seconds %}"
+    return {"Type": "Wait", "Seconds": seconds, "Output": {}, "Next": after}
+
+
+def choice(rules: Sequence[tuple[str, str]], default: str) -> State:
+    """(condition, next) rules on the state's input. The output stays the input."""
+    return {
+        "Type": "Choice",
+        "Choices": [
+            {"Condition": f"{{% {condition} %}}", "Next": following}
+            for condition, following in rules
+        ],
+        "Default": default,
+    }
+
+
+def parallel(branches: Sequence[dict[str, Any]], after: str | None) -> State:
+    """Branches side by side."""
+    return {"Type": "Parallel", "Branches": list(branches), "Output": {}, **onward(after)}
+
+
+def onward(after: str | None) -> dict[str, Any]:
+    """Next, or End where nothing follows in this level of states."""
+    return {"End": True} if after is None else {"Next": after}

@@ -1,0 +1,33 @@
+"""The semantics of a workflow: pure rules, the reference interpreter, and dry runs."""
+
+from tidegate.workflows.interpreter.dry_run import DryRun, dry_run
+from tidegate.workflows.interpreter.flow import Decision, Flow, Settled, Status
+from tidegate.workflows.interpreter.interpret import Attempt, Run, Step, Visit, interpret
+from tidegate.workflows.interpreter.rules import (
+    loop_answer,
+    merge_output,
+    retry_delay,
+    retry_policy,
+    route_after,
+    visible_nodes,
+)
+
+__all__ = [
+    "Attempt",
+    "Decision",
+    "DryRun",
+    "Flow",
+    "Run",
+    "Settled",
+    "Status",
+    "Step",
+    "Visit",
+    "dry_run",
+    "interpret",
+    "loop_answer",
+    "merge_output",
+    "retry_delay",
+    "retry_policy",
+    "route_after",
+    "visible_nodes",
+]
