@@ -101,7 +101,7 @@ class IdentityClient(ApiClient):
 def cookies_of(answer: httpx.Response) -> dict[str, str]:
     """Cookies set by an answer, by name."""
     pairs = [line.split(";")[0].split("=", 1) for line in answer.headers.get_list("set-cookie")]
-    return {name: value for name, value in pairs}
+    return {pair[0]: pair[1] for pair in pairs}
 
 
 def cookie_header(cookies: dict[str, str]) -> dict[str, str]:
