@@ -23,8 +23,9 @@ from tidegate.manifest import deployed, openapi
 from tidegate.monitoring.routes import router as monitoring
 from tidegate.onboarding.routes import router as onboarding
 from tidegate.profile.routes import router as profile
+from tidegate.workflows.routes import router as workflows
 
-ROUTERS: tuple[Router, ...] = (accounts, identity, monitoring, onboarding, profile)
+ROUTERS: tuple[Router, ...] = (accounts, identity, monitoring, onboarding, profile, workflows)
 
 
 def all_specs(routers: Sequence[Router] = ROUTERS) -> list[RouteSpec]:

@@ -1,0 +1,137 @@
+"""Between the wire and the domain: requests to drafts, objects to answers."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from tidegate_kit.http import Call
+
+from tidegate.workflows.domain import RunSettings, Version, Workflow
+from tidegate.workflows.schemas import (
+    ExecutionStats,
+    IssueModel,
+    Validation,
+    VersionDetail,
+    VersionRow,
+    WorkflowChange,
+    WorkflowCreate,
+    WorkflowModel,
+    WorkflowRow,
+    WorkflowSettings,
+)
+from tidegate.workflows.service.workflows import Change, Draft, Whole
+from tidegate.workflows.validation import Report
+
+
+def stable_id(call: Call) -> str | None:
+    """The id of what a call creates: the same for every repetition under one Idempotency-Key."""
+    return None if call.effect_key is None else id_from(call.effect_key)
+
+
+def id_from(text: str) -> str:
+    """A UUID4-shaped id made from text that nobody can guess."""
+    return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))
+
+
+def draft_of(body: WorkflowCreate) -> Draft:
+    """A creation."""
+    return Draft(
+        body.name, body.description, body.definition, body.is_active, run_settings(body.settings)
+    )
+
+
+def change_of(body: WorkflowChange) -> Change:
+    """A change; what was not sent is None."""
+    return Change(
+        name=body.name,
+        description=body.description,
+        definition=body.definition,
+        is_active=body.is_active,
+        settings=None if body.settings is None else run_settings(body.settings),
+        expected_version=body.expected_version,
+    )
+
+
+def run_settings(settings: WorkflowSettings) -> RunSettings:
+    """The domain's settings."""
+    return RunSettings(settings.max_concurrency, settings.on_limit, settings.timeout_seconds)
+
+
+def workflow_fields(whole: Whole, *, with_stats: bool = False) -> dict[str, Any]:
+    """The fields of a workflow's answer."""
+    workflow = whole.workflow
+    return {
+        "id": workflow.id,
+        "name": workflow.name,
+        "description": workflow.description,
+        "definition": dict(whole.definition),
+        "is_active": workflow.is_active,
+        "created_at": workflow.created_at,
+        "updated_at": workflow.updated_at,
+        "created_by": workflow.created_by,
+        "version": workflow.version,
+        "template_id": workflow.template_id,
+        "settings": WorkflowSettings(**vars(workflow.settings)),
+        "warnings": [IssueModel(**issue) for issue in whole.warnings] or None,
+        "execution_stats": _stats(workflow) if with_stats else None,
+    }
+
+
+def workflow(whole: Whole, *, with_stats: bool = False) -> WorkflowModel:
+    """A workflow's answer."""
+    return WorkflowModel(**workflow_fields(whole, with_stats=with_stats))
+
+
+def _stats(workflow: Workflow) -> ExecutionStats:
+    stats = workflow.stats
+    return ExecutionStats(
+        total_executions=stats.total,
+        successful_executions=stats.successful,
+        failed_executions=stats.failed,
+        average_duration=stats.average_duration,
+        running_executions=stats.running,
+    )
+
+
+def workflow_row(workflow: Workflow) -> WorkflowRow:
+    """A workflow in the list."""
+    return WorkflowRow(
+        id=workflow.id,
+        name=workflow.name,
+        description=workflow.description,
+        is_active=workflow.is_active,
+        created_at=workflow.created_at,
+        execution_count=workflow.stats.total + workflow.stats.running,
+        last_execution=workflow.stats.last_execution,
+    )
+
+
+def validation(report: Report) -> Validation:
+    """The answer of a validation."""
+    return Validation(
+        valid=report.valid,
+        errors=[IssueModel(**issue.as_dict()) for issue in report.errors],
+        warnings=[IssueModel(**issue.as_dict()) for issue in report.warnings],
+    )
+
+
+def version_row(version: Version) -> VersionRow:
+    """A version in the list."""
+    return VersionRow(**_version(version))
+
+
+def version(version: Version, definition: Mapping[str, Any]) -> VersionDetail:
+    """A version with its definition."""
+    return VersionDetail(**_version(version), definition=dict(definition))
+
+
+def _version(version: Version) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "created_at": version.created_at,
+        "created_by": version.created_by,
+        "content_hash": version.content_hash,
+    }

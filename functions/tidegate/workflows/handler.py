@@ -1,0 +1,8 @@
+"""Lambda entry point."""
+
+from tidegate_kit.http import lambda_app
+
+from tidegate.workflows.routes import router
+from tidegate.workflows.settings import WorkflowsSettings
+
+handler = lambda_app(router, WorkflowsSettings)
