@@ -48,6 +48,18 @@ def handler_modules(document: Document) -> dict[str, str]:
     return found
 
 
+# What a variable names, by a part of its name: handlers check the shape of their settings.
+_RESOURCES = {
+    "ROLE_ARN": "iam::111111111111:role/proof",
+    "TOPIC_ARN": "sns:us-east-1:111111111111:proof",
+    "MACHINE_ARN": "states:us-east-1:111111111111:stateMachine:proof",
+    "TABLE_ARN": "dynamodb:us-east-1:111111111111:table/proof",
+    "FUNCTION_ARN": "lambda:us-east-1:111111111111:function:proof",
+    "_ARN": "kms:us-east-1:111111111111:key/00000000-0000-4000-8000-000000000000",
+    "_REF": "secretsmanager:us-east-1:111111111111:secret:proof",
+}
+
+
 def environment_of(document: Document) -> dict[str, str]:
     """A made-up value for every variable that any function of the template gets.
 
@@ -84,8 +96,9 @@ def _made_up(name: str, value: Any, defaults: dict[str, str]) -> str:
         return default
     if name.endswith("_URL") or name == "JWT_ISSUER":
         return ("wss" if "WS" in name else "https") + "://proof.example"
-    if name.endswith(("_ARN", "_REF")):
-        return "arn:aws:kms:us-east-1:111111111111:key/00000000-0000-4000-8000-000000000000"
+    for part, resource in _RESOURCES.items():
+        if part in name:
+            return f"arn:aws:{resource}"
     return "" if default == "" else "proof"
 
 
