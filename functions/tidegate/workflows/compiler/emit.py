@@ -367,10 +367,10 @@ class Emitter:
     def delay(
         self, node: Node, name: str, step_id: str, level: Level, catch: str, after: str | None
     ) -> None:
-        """Ask how long, wait, record."""
+        """Ask until when, wait, record."""
         resume = self._resume(node, name, step_id, level, catch, after)
-        level.states[f"{name}.wait"] = states.wait(resume)
-        output = {"seconds": "{% $states.result.Payload.seconds %}"}
+        level.states[f"{name}.wait"] = states.wait(node.data, resume)
+        output = {"until": "{% $states.result.Payload.until %}"}
         rules = [('$states.input.route = "wait"', f"{name}.wait")]
         self._open(node, name, step_id, level, catch, after, output, rules)
 

@@ -64,7 +64,7 @@ class Loops(LoopEmitter):
         position = "$string($states.context.Map.Item.Value)"
         collect = node.data.get("on_item_error", "fail") == "collect"
         processor = self._processor(emitter, node, inner, form, variable, collect)
-        state: dict[str, Any] = {
+        return {
             "Type": "Map",
             "Items": "{% [0..$states.input.count - 1] %}",
             "ItemSelector": {
@@ -78,9 +78,6 @@ class Loops(LoopEmitter):
             "Catch": [states.catcher(catch, emitter.scope.step_id(node.id))],
             "Next": resume,
         }
-        if form == "d":
-            state["Label"] = f"loop{self.counter.name('').strip('.')}"
-        return state
 
     def _processor(
         self,

@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, Final
 
 from tidegate.workflows.interpreter.rules import MAX_RETRY_DELAY_SECONDS
 from tidegate.workflows.nodes.base import RetryPolicy
+from tidegate.workflows.nodes.delay import instant
 
 State = dict[str, Any]
 
@@ -31,7 +33,7 @@ _PLATFORM_RETRY: Final[dict[str, Any]] = {
     ],
     "IntervalSeconds": 1,
     "MaxAttempts": 6,
-    "BackoffRate": 2,
+    "BackoffRate": 2.0,
     "JitterStrategy": "FULL",
 }
 _CALL_SECONDS: Final = 300
@@ -66,7 +68,7 @@ def retriers(policy: RetryPolicy, *, timeouts: bool = True) -> list[dict[str, An
         "ErrorEquals": names,
         "IntervalSeconds": math.ceil(policy.interval_seconds),
         "MaxAttempts": policy.max_attempts - 1,
-        "BackoffRate": policy.backoff_rate,
+        "BackoffRate": float(policy.backoff_rate),
         "MaxDelaySeconds": MAX_RETRY_DELAY_SECONDS,
         "JitterStrategy": "FULL" if policy.jitter == "full" else "NONE",
     }
@@ -85,7 +87,7 @@ def call(
     output: Mapping[str, str] | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> State:
-    """A call of the step Lambda. `catch` is the state that takes failures."""
+    """A call of the step Lambda, about a step or (empty) the execution. `catch` takes failures."""
     return {
         "Type": "Task",
         "Resource": target.resource("lambda:invoke"),
@@ -94,7 +96,7 @@ def call(
             "Payload": {
                 "tenant_id": _TENANT,
                 "execution_id": _EXECUTION,
-                "step_id": step_id,
+                **({"step_id": step_id} if step_id else {}),
                 "action": action,
                 **(extra or {}),
             },
@@ -176,7 +178,7 @@ def child_execution(target: Target, step_id: str, *, catch: str, after: str, sec
                 "ErrorEquals": ["StepFunctions.ThrottlingException"],
                 "IntervalSeconds": 2,
                 "MaxAttempts": 5,
-                "BackoffRate": 2,
+                "BackoffRate": 2.0,
                 "JitterStrategy": "FULL",
             }
         ],
@@ -185,10 +187,15 @@ def child_execution(target: Target, step_id: str, *, catch: str, after: str, sec
     }
 
 
-def wait(after: str) -> State:
-    """Waits as long as the step Lambda said."""
-    seconds = "{% $states.input.seconds %}"
-    return {"Type": "Wait", "Seconds": seconds, "Output": {}, "Next": after}
+def wait(data: Mapping[str, Any], after: str) -> State:
+    """Waits as a delay's data says, or until the instant that the step Lambda answered."""
+    how: dict[str, Any] = {"Timestamp": "{% $states.input.until %}"}
+    seconds, until = data.get("seconds"), data.get("until")
+    if isinstance(seconds, int):
+        how = {"Seconds": seconds}
+    elif isinstance(until, str) and (moment := instant(until)) is not None:
+        how = {"Timestamp": moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return {"Type": "Wait", **how, "Output": {}, "Next": after}
 
 
 def choice(rules: Sequence[tuple[str, str]], default: str) -> State:

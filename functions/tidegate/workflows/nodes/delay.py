@@ -33,7 +33,7 @@ class DelayNode(NodeType[DelayData]):
         """One of the two."""
         if (data.seconds is None) == (data.until is None):
             return [("seconds", "Give either seconds or until.")]
-        if data.until is not None and "{{" not in data.until and _instant(data.until) is None:
+        if data.until is not None and "{{" not in data.until and instant(data.until) is None:
             return [("until", "is not an ISO 8601 time")]
         return []
 
@@ -50,7 +50,7 @@ class DelayNode(NodeType[DelayData]):
         now = context.now()
         if context.data.seconds is not None:
             return Sleep(now + timedelta(seconds=context.data.seconds))
-        until = _instant(context.data.until or "")
+        until = instant(context.data.until or "")
         if until is None:
             raise StepError("INVALID_DATA", "'until' is not an ISO 8601 time.")
         if until - now > timedelta(seconds=MAX_SECONDS):
@@ -62,7 +62,8 @@ class DelayNode(NodeType[DelayData]):
         return Done()
 
 
-def _instant(text: str) -> datetime | None:
+def instant(text: str) -> datetime | None:
+    """ISO 8601 text as an instant, UTC where it has no zone; None when it is no time."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
