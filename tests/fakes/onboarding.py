@@ -174,8 +174,10 @@ class FakeAccess:
     def _allowed(
         self, role: FakeRole, role_arn: str, external_id: str | None, tagged: bool
     ) -> bool:
-        context = {} if external_id is None else {"sts:ExternalId": external_id}
         platform = self._world.platform_role_arn
+        context = {"aws:PrincipalArn": platform}
+        if external_id is not None:
+            context["sts:ExternalId"] = external_id
         caller = Caller(platform.split(":")[4], frozenset({platform}))
         actions = ["sts:AssumeRole", "sts:TagSession"] if tagged else ["sts:AssumeRole"]
         return all(

@@ -49,6 +49,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,128}")
 _LOGICAL_ID = re.compile(r"[A-Za-z0-9]{1,255}")
 _PHYSICAL_ID = re.compile(r"[\x21-\x7e]{1,1024}")
 _FAILED_PREFIX = "tidegate-failed-"
+_MAX_ANSWER_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -122,17 +123,21 @@ def believable(message: Message, registration: Registration) -> bool:
 
 
 def response_body(message: Message, outcome: Outcome) -> bytes:
-    """The JSON that CloudFormation reads; it takes at most 4,096 bytes."""
-    body = {
-        "Status": outcome.status,
-        "Reason": outcome.reason[:1000],
-        "PhysicalResourceId": outcome.physical_id,
-        "StackId": message.stack_id,
-        "RequestId": message.request_id,
-        "LogicalResourceId": message.logical_id,
-        "Data": {},
-    }
-    return json.dumps(body).encode()
+    """The JSON that CloudFormation reads; it takes at most 4,096 bytes, so the reason is cut."""
+    for length in (1000, 500, 100, 0):
+        body = {
+            "Status": outcome.status,
+            "Reason": outcome.reason[:length],
+            "PhysicalResourceId": outcome.physical_id,
+            "StackId": message.stack_id,
+            "RequestId": message.request_id,
+            "LogicalResourceId": message.logical_id,
+            "Data": {},
+        }
+        encoded = json.dumps(body).encode()
+        if len(encoded) <= _MAX_ANSWER_BYTES:
+            break
+    return encoded
 
 
 def failure(message: Message, reason: str) -> Outcome:

@@ -45,7 +45,7 @@ def signature_holds(
     if exp is None or re.fullmatch(r"[1-9][0-9]{0,11}", exp) is None:
         return False
     good = _signature(key or _NO_KEY, onboarding_id, int(exp))
-    equal = hmac.compare_digest(good.encode(), sig.encode("utf-8", "surrogateescape"))
+    equal = hmac.compare_digest(good.encode(), sig.encode("utf-8", "surrogatepass"))
     return equal and key is not None and int(exp) > epoch(now)
 
 
