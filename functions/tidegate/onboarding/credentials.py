@@ -29,6 +29,7 @@ from tidegate.onboarding.repository import (
 from tidegate.onboarding.trust_policy import refusal
 from tidegate.onboarding.verification import access_lost
 
+KEYS_DUE = "KEYS_DUE"
 _ATTEMPTS = 4
 
 
@@ -69,6 +70,21 @@ def open_keys(sealer: Sealer, registration: Registration) -> tuple[str, str]:
     context = seal_context(registration.tenant_id, registration.id)
     pair = json.loads(sealer.open(registration.sealed_keys, context))
     return str(pair["access_key_id"]), str(pair["secret_access_key"])
+
+
+def _rechecked(old: Registration, actor: str, now: datetime) -> Registration:
+    """Good keys; from their 90th day on with an alert, raised once (ONB-7)."""
+    alert = KEYS_DUE if old.keys_due(now) else None
+    return replace(
+        old,
+        status="connected",
+        refusal=None,
+        alert=alert,
+        alert_at=None if alert is None else old.alert_at if old.alert == alert else now,
+        last_verified_at=now,
+        updated_at=now,
+        actor=old.actor if old.status == "connected" else actor,
+    )
 
 
 class KeyConnector:
@@ -125,11 +141,7 @@ class KeyConnector:
                 return access_lost(
                     replace(old, refusal=refusal("INVALID_AWS_CREDENTIALS")), actor, now
                 )
-            return replace(
-                old, status="connected", refusal=None, alert=None, alert_at=None,
-                last_verified_at=now, updated_at=now,
-                actor=old.actor if old.status == "connected" else actor,
-            )  # fmt: skip
+            return _rechecked(old, actor, now)
 
         return change(self._store, registration.id, step)
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from tidegate_kit.clock import Clock
 from tidegate_kit.observability import logger
 
 from tidegate.onboarding.credentials import KeyConnector
 from tidegate.onboarding.domain import Registration
 from tidegate.onboarding.errors import VerifyRunning
-from tidegate.onboarding.repository import ConnectedRef, GlobalRegistry, Registrations, change
+from tidegate.onboarding.repository import ConnectedRef, GlobalRegistry, Registrations
 from tidegate.onboarding.verification import Verifier
 
 ACTOR = "reprobe"
-KEYS_DUE = "KEYS_DUE"
 _PAGE = 100
 
 
@@ -49,11 +47,9 @@ class Reprobe:
         self,
         registry: GlobalRegistry,
         services: Callable[[str], TenantServices],
-        clock: Clock,
     ) -> None:
         self._registry = registry
         self._services = services
-        self._clock = clock
 
     def sweep(
         self,
@@ -96,24 +92,8 @@ class Reprobe:
         if seen is None or not seen.holds_claim or _probed_since(seen, started_at):
             return "skipped"
         if seen.method == "credentials":
-            after = services.keys.recheck(seen, ACTOR)
-            after = self._remind(services.store, after)
-        else:
-            after = services.verifier.reprobe(seen, ACTOR)
-        return str(after.status)
-
-    def _remind(self, store: Registrations, seen: Registration) -> Registration:
-        """Set the rotation alert once the keys are 90 days old (ONB-7)."""
-        now = self._clock()
-        if not seen.keys_due(now) or seen.alert is not None:
-            return seen
-
-        def step(old: Registration) -> Registration:
-            if not old.keys_due(now) or old.alert is not None:
-                return old
-            return replace(old, alert=KEYS_DUE, alert_at=now, updated_at=now)
-
-        return change(store, seen.id, step)
+            return services.keys.recheck(seen, ACTOR).status
+        return services.verifier.reprobe(seen, ACTOR).status
 
 
 def _probed_since(seen: Registration, started_at: datetime) -> bool:

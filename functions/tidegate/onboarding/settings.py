@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 from tidegate_kit.settings import Settings
 
 
@@ -18,8 +18,9 @@ class OnboardingSettings(Settings):
         """Local cloud only: `host:port` that stack call-backs are answered to, besides S3."""
         return tuple(h.strip() for h in self.callback_response_hosts.split(",") if h.strip())
 
-    @model_validator(mode="after")
-    def _no_extra_hosts_in_production(self) -> OnboardingSettings:
-        if self.tidegate_env == "production" and self.extra_response_hosts:
-            raise ValueError("CALLBACK_RESPONSE_HOSTS is for the local cloud only")
-        return self
+    @field_validator("callback_response_hosts")
+    @classmethod
+    def _no_extra_hosts_in_production(cls, value: str, known: ValidationInfo) -> str:
+        if value and known.data.get("tidegate_env") == "production":
+            raise ValueError("is for the local cloud only")
+        return value

@@ -107,7 +107,7 @@ def reprobe(settings: Settings, clock: Clock = system_clock) -> Reprobe:
             key_connector(settings, tenant_id, clock),
         )
 
-    return Reprobe(registry, services, clock)
+    return Reprobe(registry, services)
 
 
 def patience() -> Patience:
