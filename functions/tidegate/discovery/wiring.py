@@ -10,6 +10,7 @@ from typing import Any
 from tidegate_kit.aws_session import AccessDeniedByAccount, session_policy
 from tidegate_kit.clock import system_clock
 from tidegate_kit.dynamo import Store, configure_store
+from tidegate_kit.errors import NotFound
 from tidegate_kit.observability import identify
 from tidegate_kit.settings import settings_of
 from tidegate_kit.tenancy import TenantScope
@@ -76,7 +77,7 @@ class ConnectedAccount:
             session: ClientSource = onboarding.open_session(
                 self._settings, connection, purpose="read", policy=session_policy(actions)
             )
-        except AccessDeniedByAccount as error:
+        except (AccessDeniedByAccount, NotFound) as error:
             raise AccessLost from error
         return session
 

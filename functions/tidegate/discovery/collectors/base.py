@@ -107,6 +107,15 @@ class Reader:
         except _EXPECTED_ERRORS as error:
             raise ReadFailed(classify(error, read.action), read) from error
 
+    def required(self, read: Read, **parameters: Any) -> dict[str, Any]:
+        """A part of the listing itself, about one listed thing. Raises Vanished, ReadFailed."""
+        try:
+            return self.call(read, **parameters)
+        except ReadFailed as failed:
+            if failed.failure.kind == "gone":
+                raise Vanished from failed
+            raise
+
     def nested(
         self,
         read: Read,
@@ -182,6 +191,11 @@ class Draft:
             self.unknown.add("tags")
         elif answer.data is not None:
             self.tags = tag_map(read(answer.data))
+
+    @property
+    def short_id(self) -> str:
+        """What follows the last slash of the ARN: what CloudWatch calls most resources."""
+        return self.arn.rsplit("/", 1)[-1]
 
     def measure(self, name: str, value: Any, *, known: bool = True) -> None:
         """Set measurement `name`; unknown ones are named `metrics.<name>`."""

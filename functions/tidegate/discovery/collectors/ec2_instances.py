@@ -34,7 +34,7 @@ class Ec2Instances(Collector):
             if instance.get("State", {}).get("Name") != "terminated"
         ]
         wanted = [
-            Wanted(draft, series, {"InstanceId": draft.arn.rsplit("/", 1)[-1]})
+            Wanted(draft, series, {"InstanceId": draft.short_id})
             for draft in drafts
             if draft.state == "running"
             for series in _SERIES

@@ -27,7 +27,7 @@ class Ec2Volumes(Collector):
         idle = [draft for draft in drafts if draft.state == "available"]
         measure(
             reader,
-            [Wanted(d, _ATTACHED, {"VolumeId": d.arn.rsplit("/", 1)[-1]}) for d in idle],
+            [Wanted(d, _ATTACHED, {"VolumeId": d.short_id}) for d in idle],
         )
         return reader.page([draft.found() for draft in drafts], answer.get("NextToken"))
 

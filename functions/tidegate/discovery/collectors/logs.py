@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from tidegate.discovery.collectors.base import Collector, Draft, Page, Read, Reader, plain
+from tidegate.discovery.collectors.base import Collector, Draft, Page, Read, Reader, Vanished, plain
 from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, Series, Wanted, measure
 
 DESCRIBE = Read("logs", "describe_log_groups", "logs:DescribeLogGroups")
+TAGS = Read("logs", "list_tags_for_resource", "logs:ListTagsForResource")
 _WRITTEN = Series("incoming_bytes", "AWS/Logs", "IncomingBytes", "Sum", 90)
 _PAGE_SIZE = 50
 
@@ -18,7 +19,7 @@ class LogGroups(Collector):
 
     service = "logs"
     types = ("logs:log-group",)
-    reads = (DESCRIBE, GET_METRIC_DATA)
+    reads = (DESCRIBE, TAGS, GET_METRIC_DATA)
 
     def read_page(self, reader: Reader, token: str | None) -> Page:
         """One page of log groups."""
@@ -45,4 +46,8 @@ def _draft(reader: Reader, group: dict[str, Any]) -> Draft:
         draft.measure("stored_bytes", group["storedBytes"])
     else:
         draft.measure("stored_bytes", None, known=False)
+    try:
+        draft.take_tags(reader.nested(TAGS, resourceArn=draft.arn), lambda data: data.get("tags"))
+    except Vanished:
+        draft.unknown.add("tags")
     return draft
