@@ -17,6 +17,7 @@ from tests.fakes.cloudformation import Resolver, load_template
 
 # Tried, in order, for the settings of single functions: the template's are made at deploy time.
 _CANDIDATES = (
+    "tidegate-test-data",
     *(
         f"arn:aws:{service}:{REGION}:{PLATFORM_ACCOUNT}:{resource}"
         for service, resource in (
@@ -26,7 +27,6 @@ _CANDIDATES = (
     ),
     f"arn:aws:iam::{PLATFORM_ACCOUNT}:role/x",
     f"https://sqs.{REGION}.amazonaws.com/{PLATFORM_ACCOUNT}/x",
-    "tidegate-test-x",
     "1",
 )  # fmt: skip
 
@@ -81,7 +81,7 @@ def functions() -> tuple[Function, ...]:
 
 
 @cache
-def _own_settings() -> dict[str, str]:
+def own_settings() -> dict[str, str]:
     """A value that passes for every required setting beyond GEN-5."""
     found: dict[str, str] = {}
     for kind in (kind for kinds in settings_classes().values() for kind in kinds):
@@ -102,7 +102,7 @@ def _passes(kind: type[Settings], name: str, value: str) -> bool:
 
 def environment() -> dict[str, str]:
     """Every setting of every function, with values that pass."""
-    return {**ENVIRONMENT, **_own_settings()}
+    return {**ENVIRONMENT, **own_settings()}
 
 
 def settings_classes() -> dict[str, list[type[Settings]]]:
