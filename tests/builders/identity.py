@@ -110,8 +110,8 @@ def cookie_header(cookies: dict[str, str]) -> dict[str, str]:
 
 
 def code_of(answer: httpx.Response) -> str:
-    """The error code of an answer."""
-    code: str = answer.json()["error"]["code"]
+    """The error code of an answer; empty where it is no error."""
+    code: str = answer.json().get("error", {}).get("code", "")
     return code
 
 
