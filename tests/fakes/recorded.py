@@ -30,7 +30,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 VECTORS = Path(__file__).resolve().parents[2].parent / "shared" / "vectors"
-_FILE = re.compile(r"(?P<service>[\w-]+)\.(?P<operation>\w+)_(?P<n>\d+)\.json")
+_FILE = re.compile(r"(?P<service>[\w.-]+)\.(?P<operation>\w+)_(?P<n>\d+)\.json")
 _FIELDS = ("year", "month", "day", "hour", "minute", "second", "microsecond")
 
 
