@@ -132,3 +132,11 @@ def test_workers_do_not_import_the_http_stack(module: str) -> None:
         or within(name, "tidegate.routers")
     ]
     assert heavy == []
+
+
+def test_layers_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    """The contracts of [tool.importlinter] in pyproject.toml, over direct and indirect imports."""
+    from importlinter.cli import lint_imports
+
+    status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
+    assert status == 0, capsys.readouterr().out
