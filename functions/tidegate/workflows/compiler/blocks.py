@@ -221,12 +221,29 @@ def _split(quotient: _Quotient, nodes: list[int]) -> Block:
     if len(nodes) == 1:
         return quotient.block[nodes[0]]
     components = _components(quotient, nodes)
-    if len(components) > 1:
-        return fork([_split(quotient, component) for component in components])
+    if len(components) == 1:
+        return _cut(quotient, nodes)
+    return fork([_cut(quotient, component) for component in components])
+
+
+def _cut(quotient: _Quotient, nodes: list[int]) -> Block:
+    """The block of connected nodes."""
+    if len(nodes) == 1:
+        return quotient.block[nodes[0]]
     segments = _segments(quotient, nodes)
-    if len(segments) > 1:
-        return series([_split(quotient, segment) for segment in segments])
-    return _weave(quotient, nodes)
+    if len(segments) == 1:
+        return _weave(quotient, nodes)
+    return series([_uncut(quotient, segment) for segment in segments])
+
+
+def _uncut(quotient: _Quotient, nodes: list[int]) -> Block:
+    """The block of a segment, which has no cut; its components may have."""
+    if len(nodes) == 1:
+        return quotient.block[nodes[0]]
+    components = _components(quotient, nodes)
+    if len(components) == 1:
+        return _weave(quotient, nodes)
+    return fork([_cut(quotient, component) for component in components])
 
 
 def _components(quotient: _Quotient, nodes: list[int]) -> list[list[int]]:
@@ -239,10 +256,11 @@ def _components(quotient: _Quotient, nodes: list[int]) -> list[list[int]]:
         group[root] = root
         while stack:
             node = stack.pop()
-            for other in (*quotient.after[node], *quotient.before[node]):
-                if other in member and other not in group:
-                    group[other] = root
-                    stack.append(other)
+            for others in (quotient.after[node], quotient.before[node]):
+                for other in others:
+                    if other in member and other not in group:
+                        group[other] = root
+                        stack.append(other)
     parts: dict[int, list[int]] = {}
     for node in nodes:
         parts.setdefault(group[node], []).append(node)

@@ -172,9 +172,11 @@ class Emitter:
 
     def _skipped(self, place: int) -> dict[str, int]:
         """Route -> mask of the nodes it skips for certain; includes the node's own skipping."""
+        flow = self.scope.flow
+        if len(flow.handles[place].routes) < 2 and not flow.has_edge(place, ERROR):
+            return _ONE_WAY
         known = self._skips.get(place)
         if known is None:
-            flow = self.scope.flow
             routes = [*dict.fromkeys(route for _, route in flow.outgoing[place])]
             routes += [route for route in flow.handles[place].routes if route not in routes]
             known = {}
@@ -438,6 +440,7 @@ class Emitter:
         level.states[opened] = states.choice(rules, default)
 
 
+_ONE_WAY: dict[str, int] = {}
 _SPECIAL = {
     "approval": Emitter.approval,
     "delay": Emitter.delay,

@@ -27,37 +27,35 @@ class Estimate:
     events: int = 0
     transitions: int = 0
 
-    def __add__(self, other: Estimate) -> Estimate:
-        return Estimate(self.events + other.events, self.transitions + other.transitions)
-
 
 def estimate_states(states: Mapping[str, Mapping[str, Any]]) -> Estimate:
     """The sum over a level of states and all levels below it; a distributed Map counts as one."""
-    total = Estimate()
+    events = transitions = 0
     for state in states.values():
-        total += _one(state)
-    return total
+        kind = state["Type"]
+        transitions += 1
+        if kind == "Task":
+            events += _TASK + _TOKEN
+            for retrier in state["Retry"]:
+                events += retrier["MaxAttempts"] * _TRY
+        elif kind == "Parallel":
+            events += _GROUP
+            for branch in state["Branches"]:
+                below = estimate_states(branch["States"])
+                events += below.events
+                transitions += below.transitions
+        elif kind == "Map":
+            events += _GROUP
+            # How often an inline Map runs is bounded by the choice before it.
+            if state["ItemProcessor"]["ProcessorConfig"]["Mode"] == "INLINE":
+                below = estimate_states(state["ItemProcessor"]["States"])
+                events += below.events
+                transitions += below.transitions
+        else:
+            events += _PLAIN
+    return Estimate(events, transitions)
 
 
 def item_events(states: Mapping[str, Mapping[str, Any]]) -> int:
     """Worst-case events of one iteration of an inline Map over these states."""
     return estimate_states(states).events + _ITERATION
-
-
-def _one(state: Mapping[str, Any]) -> Estimate:
-    kind = state["Type"]
-    if kind == "Task":
-        tries = sum(int(retrier["MaxAttempts"]) for retrier in state.get("Retry", ()))
-        waits = _TOKEN if "." in str(state["Resource"]).rpartition(":")[2] else 0
-        return Estimate(_TASK + waits + tries * _TRY, 1)
-    if kind == "Parallel":
-        total = Estimate(_GROUP, 1)
-        for branch in state["Branches"]:
-            total += estimate_states(branch["States"])
-        return total
-    if kind == "Map":
-        if state["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED":
-            return Estimate(_GROUP, 1)
-        # How often it runs is bounded where it is entered, by the choice before it.
-        return Estimate(_GROUP, 1) + estimate_states(state["ItemProcessor"]["States"])
-    return Estimate(_PLAIN, 1)

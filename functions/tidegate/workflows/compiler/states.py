@@ -36,6 +36,7 @@ _PLATFORM_RETRY: Final[dict[str, Any]] = {
     "BackoffRate": 2.0,
     "JitterStrategy": "FULL",
 }
+_PLATFORM_ONLY: Final = [_PLATFORM_RETRY]
 _CALL_SECONDS: Final = 300
 
 _EXECUTION: Final = "{% $states.context.Execution.Input.execution_id %}"
@@ -52,15 +53,26 @@ class Target:
     function_arn: str
     partition: str
 
-    def resource(self, integration: str) -> str:
-        """The ARN of an optimised integration."""
-        return f"arn:{self.partition}:states:::{integration}"
+    @property
+    def invoke(self) -> str:
+        """Calls a function."""
+        return f"arn:{self.partition}:states:::lambda:invoke"
+
+    @property
+    def invoke_and_wait(self) -> str:
+        """Calls a function and waits for its task token."""
+        return f"arn:{self.partition}:states:::lambda:invoke.waitForTaskToken"
+
+    @property
+    def start_execution(self) -> str:
+        """Runs a machine and waits for its end."""
+        return f"arn:{self.partition}:states:::states:startExecution.sync:2"
 
 
 def retriers(policy: RetryPolicy, *, timeouts: bool = True) -> list[dict[str, Any]]:
     """The node's own retries, then the platform's. `timeouts`: a time-out may be tried again."""
     if policy.max_attempts == 1:
-        return [_PLATFORM_RETRY]
+        return _PLATFORM_ONLY
     names = [RETRYABLE_ERROR]
     if timeouts:
         names += ["States.Timeout", "Sandbox.Timedout"]
@@ -83,30 +95,30 @@ def call(
     catch: str,
     after: str | None,
     seconds: int = _CALL_SECONDS,
-    retry: Sequence[dict[str, Any]] = (_PLATFORM_RETRY,),
+    retry: list[dict[str, Any]] = _PLATFORM_ONLY,
     output: Mapping[str, str] | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> State:
     """A call of the step Lambda, about a step or (empty) the execution. `catch` takes failures."""
-    return {
+    payload = {"tenant_id": _TENANT, "execution_id": _EXECUTION, "action": action}
+    if step_id:
+        payload["step_id"] = step_id
+    if extra:
+        payload.update(extra)
+    state: State = {
         "Type": "Task",
-        "Resource": target.resource("lambda:invoke"),
-        "Arguments": {
-            "FunctionName": target.function_arn,
-            "Payload": {
-                "tenant_id": _TENANT,
-                "execution_id": _EXECUTION,
-                **({"step_id": step_id} if step_id else {}),
-                "action": action,
-                **(extra or {}),
-            },
-        },
-        "Output": {"route": _ROUTE, **(output or {})},
+        "Resource": target.invoke,
+        "Arguments": {"FunctionName": target.function_arn, "Payload": payload},
+        "Output": {"route": _ROUTE, **output} if output else {"route": _ROUTE},
         "TimeoutSeconds": seconds,
-        "Retry": list(retry),
+        "Retry": retry,
         "Catch": [catcher(catch, step_id)],
-        **onward(after),
     }
+    if after is None:
+        state["End"] = True
+    else:
+        state["Next"] = after
+    return state
 
 
 def call_and_wait(
@@ -117,7 +129,7 @@ def call_and_wait(
     catch: str,
     after: str | None,
     seconds: int,
-    retry: Sequence[dict[str, Any]] = (_PLATFORM_RETRY,),
+    retry: list[dict[str, Any]] = _PLATFORM_ONLY,
     extra: Mapping[str, str] | None = None,
 ) -> State:
     """A call of the step Lambda that ends when its task token is answered with {route}."""
@@ -131,7 +143,7 @@ def call_and_wait(
         retry=retry,
         extra={"task_token": _TOKEN, **(extra or {})},
     )
-    state["Resource"] = target.resource("lambda:invoke.waitForTaskToken")
+    state["Resource"] = target.invoke_and_wait
     state["Output"] = {"route": "{% $states.result.route %}"}
     return state
 
@@ -161,7 +173,7 @@ def child_execution(target: Target, step_id: str, *, catch: str, after: str, sec
     """Starts the machine that the step Lambda named, and waits for its end."""
     return {
         "Type": "Task",
-        "Resource": target.resource("states:startExecution.sync:2"),
+        "Resource": target.start_execution,
         "Arguments": {
             "StateMachineArn": "{% $states.input.machine %}",
             "Name": "{% $states.input.name %}",

@@ -1,6 +1,6 @@
 """Structured conditions (WF-3): declared operators with typed operands, no expression language."""
 
-from tidegate.workflows.conditions.evaluate import ConditionError, evaluate
+from tidegate.workflows.conditions.operators import ConditionError, evaluate
 from tidegate.workflows.conditions.schema import (
     MAX_DEPTH,
     MAX_TERMS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 # Routes a finished step can take besides the branch names of its type.
 NEXT: Final = "next"
@@ -23,8 +23,7 @@ class Limits:
     nesting: int = 3  # a foreach in a foreach in a foreach
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One node. `raw` is the node as it was sent, with keys we do not know."""
 
     id: str
@@ -34,8 +33,7 @@ class Node:
     position: int  # in the definition, 0-based; ties in order are broken by it
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """One edge. `handle` is its sourceHandle, None when absent or empty."""
 
     id: str

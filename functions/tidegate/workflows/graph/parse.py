@@ -39,7 +39,7 @@ def parse_definition(
     """
     limits = limits or Limits()
     before = len(log)
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         log.add("INVALID_DATA", "A definition is an object with nodes and edges.", path)
         return Parsed(None, False)
     if too_deep(raw, limits.json_depth):
@@ -61,15 +61,15 @@ def parse_definition(
 
 
 def too_deep(value: object, limit: int) -> bool:
-    """True when JSON data nests deeper than `limit`; iterative, so no input exhausts the stack."""
+    """True when a list or object nests deeper than `limit`; iterative, so no stack runs out."""
     level: list[Any] = [value]
     for _ in range(limit + 1):
         below: list[Any] = []
         for item in level:
-            if isinstance(item, Mapping):
-                below.extend(child for child in item.values() if isinstance(child, dict | list))
-            elif isinstance(item, list):
-                below.extend(child for child in item if isinstance(child, dict | list))
+            for child in item.values() if type(item) is dict else item:
+                kind = type(child)
+                if kind is dict or kind is list:
+                    below.append(child)
         if not below:
             return False
         level = below
@@ -94,7 +94,7 @@ def _nodes(raw: list[Any], path: str, log: IssueLog) -> tuple[tuple[Node, ...], 
     bad = False
     base = _join(path, "nodes")
     for position, item in enumerate(raw):
-        if not isinstance(item, Mapping):
+        if not isinstance(item, dict):
             log.add("INVALID_DATA", "A node is an object.", f"{base}[{position}]")
             bad = True
             continue
@@ -109,12 +109,15 @@ def _nodes(raw: list[Any], path: str, log: IssueLog) -> tuple[tuple[Node, ...], 
             log.add("INVALID_DATA", "A node has a type.", place, node_id=node_id)
             bad = True
             kind = ""
-        if not isinstance(data, Mapping):
+        if not isinstance(data, dict):
             place = f"{base}[{position}].data"
             log.add("INVALID_DATA", "A node's data is an object.", place, node_id=node_id)
             bad = True
             data = {}
-        bad |= _bad_position(item, node_id, f"{base}[{position}].position", log)
+        if "position" in item and _bad_position(item["position"]):
+            place = f"{base}[{position}].position"
+            log.add("INVALID_DATA", "A position is {x, y} in numbers.", place, node_id=node_id)
+            bad = True
         if node_id in seen:
             message = f"The node id '{node_id}' is used more than once."
             log.add("DUPLICATE_NODE_ID", message, f"{base}[{position}].id", node_id=node_id)
@@ -124,17 +127,12 @@ def _nodes(raw: list[Any], path: str, log: IssueLog) -> tuple[tuple[Node, ...], 
     return tuple(nodes), bad
 
 
-def _bad_position(item: Mapping[str, Any], node_id: str, place: str, log: IssueLog) -> bool:
-    where = item.get("position")
+def _bad_position(where: object) -> bool:
     if where is None:
         return False
-    if isinstance(where, Mapping) and all(
-        isinstance(where.get(axis), int | float) and not isinstance(where.get(axis), bool)
-        for axis in ("x", "y")
-    ):
-        return False
-    log.add("INVALID_DATA", "A position is {x, y} in numbers.", place, node_id=node_id)
-    return True
+    if not isinstance(where, dict):
+        return True
+    return any(type(where.get(axis)) not in (int, float) for axis in ("x", "y"))
 
 
 def _edges(raw: list[Any], path: str, log: IssueLog) -> tuple[tuple[Edge, ...], bool]:
@@ -143,7 +141,7 @@ def _edges(raw: list[Any], path: str, log: IssueLog) -> tuple[tuple[Edge, ...], 
     bad = False
     base = _join(path, "edges")
     for position, item in enumerate(raw):
-        if not isinstance(item, Mapping):
+        if not isinstance(item, dict):
             log.add("INVALID_DATA", "An edge is an object.", f"{base}[{position}]")
             bad = True
             continue

@@ -1,8 +1,7 @@
 """The semantics of a workflow: pure rules, the reference interpreter, and dry runs."""
 
-from tidegate.workflows.interpreter.dry_run import DryRun, dry_run
 from tidegate.workflows.interpreter.flow import Decision, Flow, Settled, Status
-from tidegate.workflows.interpreter.interpret import Attempt, Run, Step, Visit, interpret
+from tidegate.workflows.interpreter.rehearsal import DryRun, dry_run
 from tidegate.workflows.interpreter.rules import (
     loop_answer,
     merge_output,
@@ -11,6 +10,7 @@ from tidegate.workflows.interpreter.rules import (
     route_after,
     visible_nodes,
 )
+from tidegate.workflows.interpreter.simulate import Attempt, Run, Step, Visit, interpret
 
 __all__ = [
     "Attempt",

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from tidegate.workflows.graph import ERROR, Node
 from tidegate.workflows.interpreter.flow import Flow, Settled, Status
-from tidegate.workflows.nodes import Done, NodeData, StepError
-from tidegate.workflows.nodes.base import RetryPolicy
+from tidegate.workflows.nodes import Done, StepError
+from tidegate.workflows.nodes.base import DEFAULT_TIMEOUT_SECONDS, RetryPolicy
 
 # Step Functions waits whole seconds; the longest pause between two tries is a day.
 MAX_RETRY_DELAY_SECONDS: Final = 86_400
@@ -33,7 +33,7 @@ def retry_delay(policy: RetryPolicy, failed_attempts: int) -> float:
 
 def timeout_seconds(node: Node) -> int:
     """data.timeout_seconds or its default."""
-    return int(node.data.get("timeout_seconds", NodeData.model_fields["timeout_seconds"].default))
+    return int(node.data.get("timeout_seconds", DEFAULT_TIMEOUT_SECONDS))
 
 
 def route_after(flow: Flow, place: int, done: Done) -> str:

@@ -59,6 +59,9 @@ class Handles:
     error: bool = True
 
 
+_ONE_WAY = Handles()
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """The step completed: its output object and the route it takes."""
@@ -114,7 +117,7 @@ class NodeType(ABC, Generic[Data]):
 
     def handles(self, data: Mapping[str, Any]) -> Handles:
         """Source handles of a node with this raw data, which need not be valid."""
-        return Handles()
+        return _ONE_WAY
 
     def effect(self, data: Mapping[str, Any]) -> Effect:
         """What running a node with this raw data does outside."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from tidegate.workflows.conditions.evaluate import equal, kind_of
+from tidegate.workflows.conditions.operators import equal, kind_of
 
 _ANNOTATIONS: Final = frozenset(
     {"title", "description", "examples", "format", "$schema", "$id", "$comment", "deprecated"}

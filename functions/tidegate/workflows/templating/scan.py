@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from tidegate.workflows.templating.paths import BadTemplateError, Path, parse_path
@@ -35,30 +35,46 @@ def rooted(path: Path, *, in_loop: bool) -> Path:
     return ("input", *path)
 
 
-def find_templates(value: Any, place: str, *, in_loop: bool = False) -> Iterator[Found]:
+def find_templates(value: Any, place: str, *, in_loop: bool = False) -> list[Found]:
     """Every template in the strings of JSON data (keys are never templates), in reading order."""
+    found: list[Found] = []
     if isinstance(value, str):
-        if "{{" in value:
-            for match in TEMPLATE.finditer(value):
-                yield _found(match.group(1), place, in_loop)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(item, str | dict | list):
-                yield from find_templates(item, f"{place}.{key}", in_loop=in_loop)
-    elif isinstance(value, list):
-        for position, item in enumerate(value):
-            if isinstance(item, str | dict | list):
-                yield from find_templates(item, f"{place}[{position}]", in_loop=in_loop)
+        _scan_text(value, place, in_loop, found)
+    elif isinstance(value, dict | list):
+        _scan(value, place, in_loop, found)
+    return found
 
 
-def _found(text: str, place: str, in_loop: bool) -> Found:
+def _scan(value: Any, place: str, in_loop: bool, found: list[Found]) -> None:
+    members = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in members:
+        kind = type(item)
+        if kind is str:
+            if "{{" in item:
+                _scan_text(item, _below(place, key), in_loop, found)
+        elif kind is dict or kind is list:
+            _scan(item, _below(place, key), in_loop, found)
+
+
+def _below(place: str, key: str | int) -> str:
+    return f"{place}.{key}" if isinstance(key, str) else f"{place}[{key}]"
+
+
+def _scan_text(text: str, place: str, in_loop: bool, found: list[Found]) -> None:
+    for inner in TEMPLATE.findall(text):
+        path, problem = _read(inner, in_loop)
+        found.append(Found(path, place, problem))
+
+
+@functools.lru_cache(maxsize=4096)
+def _read(text: str, in_loop: bool) -> tuple[Path, str | None]:
+    """(rooted path, what is wrong with it)."""
     try:
         path = rooted(parse_path(text), in_loop=in_loop)
     except BadTemplateError as error:
-        return Found((), place, str(error))
-    problem = None
+        return (), str(error)
     if path[0] == "nodes" and (len(path) < 3 or path[2] not in ("output", "error")):
-        problem = "Write nodes.<id>.output or nodes.<id>.error."
-    elif path[0] == "secrets" and len(path) != 2:
-        problem = "Write secrets.<name>."
-    return Found(path, place, problem)
+        return path, "Write nodes.<id>.output or nodes.<id>.error."
+    if path[0] == "secrets" and len(path) != 2:
+        return path, "Write secrets.<name>."
+    return path, None

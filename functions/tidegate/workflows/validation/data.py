@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,18 +98,29 @@ def _is_tag(part: str) -> bool:
 def _check_templates(
     kind: NodeType[Any], node: Node, where: str, in_loop: bool, errors: IssueLog
 ) -> list[Found]:
+    data: Mapping[str, Any] = node.data
+    if kind.name == "foreach":  # the nested definition is checked as a definition
+        data = {key: value for key, value in data.items() if key != "definition"}
+    found = find_templates(data, where, in_loop=in_loop)
+    secrets_allowed = kind.secrets_allowed
+    for one in found:
+        if one.problem is not None or (not secrets_allowed and one.path[0] == "secrets"):
+            return _good_templates(kind, node, found, errors)
+    return found
+
+
+def _good_templates(
+    kind: NodeType[Any], node: Node, found: list[Found], errors: IssueLog
+) -> list[Found]:
     good: list[Found] = []
-    for key, value in node.data.items():
-        if key == "definition" and node.type == "foreach":
-            continue
-        for found in find_templates(value, f"{where}.{key}", in_loop=in_loop):
-            problem = found.problem
-            if problem is None and found.path[0] == "secrets" and not kind.secrets_allowed:
-                problem = f"A {kind.name} node stores or shows its data: no secrets here."
-            if problem is not None:
-                errors.add("BAD_TEMPLATE", problem, found.place, node_id=node.id)
-            else:
-                good.append(found)
+    for one in found:
+        problem = one.problem
+        if problem is None and not kind.secrets_allowed and one.path[0] == "secrets":
+            problem = f"A {kind.name} node stores or shows its data: no secrets here."
+        if problem is None:
+            good.append(one)
+        else:
+            errors.add("BAD_TEMPLATE", problem, one.place, node_id=node.id)
     return good
 
 
@@ -119,11 +130,11 @@ def _mention(
     tested: set[Path] = set()
     if node.type == "condition":
         for operand in tested_operands(node.data.get("condition")):
-            tested |= {one.path for one in find_templates(operand, "", in_loop=in_loop)}
-        findings.tested |= {path[1:] for path in tested if path and path[0] == "input"}
-    for one in found:
-        if one.path[0] == "input" and len(one.path) > 1 and one.path not in tested:
-            findings.used[one.path[1:]] = None
+            tested.update(one.path for one in find_templates(operand, "", in_loop=in_loop))
+        findings.tested.update(path[1:] for path in tested if path and path[0] == "input")
+    for path, _, _ in found:
+        if path[0] == "input" and len(path) > 1 and path not in tested:
+            findings.used[path[1:]] = None
     if node.type == "subworkflow":
         called = node.data.get("workflow_id")
         if isinstance(called, str):

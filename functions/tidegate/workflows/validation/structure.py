@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidegate.workflows.graph import ERROR, Graph, IssueLog
+from tidegate.workflows.graph import ERROR, Edge, Graph, IssueLog, Node
 from tidegate.workflows.graph.algorithms import ancestors, bits, cycles, levels, reachable
 from tidegate.workflows.nodes import NODE_TYPES
+from tidegate.workflows.nodes.base import Handles
 
 START = "start"
 
@@ -20,8 +21,9 @@ class Shape:
 
 def check_structure(graph: Graph, base: str, errors: IssueLog) -> Shape:
     """Log the structural codes of WF-1; linear in nodes and edges."""
-    _check_edges(graph, base, errors)
-    _check_branches(graph, base, errors)
+    handles = [_handles(node) for node in graph.nodes]
+    _check_edges(graph, base, handles, errors)
+    _check_branches(graph, base, handles, errors)
     successors: list[list[int]] = [
         [target for target, _ in targets if target != source]
         for source, targets in enumerate(graph.outgoing)
@@ -41,41 +43,52 @@ def check_structure(graph: Graph, base: str, errors: IssueLog) -> Shape:
     return Shape(None)
 
 
-def _check_edges(graph: Graph, base: str, errors: IssueLog) -> None:
+def _handles(node: Node) -> Handles | None:
+    kind = NODE_TYPES.get(node.type)
+    return kind.handles(node.data) if kind is not None else None
+
+
+def _check_edges(graph: Graph, base: str, handles: list[Handles | None], errors: IssueLog) -> None:
+    index = graph.index
     for edge in graph.edges:
-        where = f"{base}edges[{edge.position}]"
-        for end, node_id in (("source", edge.source), ("target", edge.target)):
-            if node_id not in graph.index:
-                message = f"The edge's {end} '{node_id[:64]}' is not a node."
-                errors.add("DANGLING_EDGE", message, f"{where}.{end}", edge_id=edge.id)
-        if edge.source == edge.target and edge.source in graph.index:
+        source = index.get(edge.source)
+        if source is None or edge.target not in index:
+            _dangling(graph, base, edge, errors)
+        elif edge.source == edge.target:
+            where = f"{base}edges[{edge.position}]"
             message = f"The edge joins node '{edge.source}' to itself."
             errors.add("SELF_LOOP", message, where, node_id=edge.source, edge_id=edge.id)
-        place = graph.index.get(edge.source)
-        kind = NODE_TYPES.get(graph.nodes[place].type) if place is not None else None
-        if place is None or kind is None:
+        known = handles[source] if source is not None else None
+        if known is None:
             continue
-        handles = kind.handles(graph.nodes[place].data)
-        handle = edge.handle if edge.handle is not None else handles.unnamed
-        if handle not in handles.routes and not (handle == ERROR and handles.error):
-            known = [*handles.routes, *([ERROR] if handles.error else [])]
-            message = f"A {kind.name} node has {_listing(known)}."
-            where = f"{where}.sourceHandle"
+        handle = edge.handle if edge.handle is not None else known.unnamed
+        if handle not in known.routes and not (handle == ERROR and known.error):
+            where = f"{base}edges[{edge.position}].sourceHandle"
+            message = f"Node '{edge.source}' has {_listing(known)}."
             errors.add("UNKNOWN_HANDLE", message, where, node_id=edge.source, edge_id=edge.id)
 
 
-def _listing(handles: list[str]) -> str:
-    return f"the handles {', '.join(handles)}" if handles else "no outgoing handle"
+def _dangling(graph: Graph, base: str, edge: Edge, errors: IssueLog) -> None:
+    for end, node_id in (("source", edge.source), ("target", edge.target)):
+        if node_id not in graph.index:
+            message = f"The edge's {end} '{node_id[:64]}' is not a node."
+            where = f"{base}edges[{edge.position}].{end}"
+            errors.add("DANGLING_EDGE", message, where, edge_id=edge.id)
 
 
-def _check_branches(graph: Graph, base: str, errors: IssueLog) -> None:
-    for node in graph.nodes:
-        kind = NODE_TYPES.get(node.type)
-        required = kind.handles(node.data).required if kind is not None else ()
-        if not required:
+def _listing(handles: Handles) -> str:
+    known = [*handles.routes, *([ERROR] if handles.error else [])]
+    return f"the handles {', '.join(known)}" if known else "no outgoing handle"
+
+
+def _check_branches(
+    graph: Graph, base: str, handles: list[Handles | None], errors: IssueLog
+) -> None:
+    for node, known in zip(graph.nodes, handles, strict=True):
+        if known is None or not known.required:
             continue
         used = graph.handles_used(node.id)
-        for handle in required:
+        for handle in known.required:
             if handle not in used:
                 message = f"The branch '{handle[:64]}' of node '{node.id}' leads nowhere."
                 path = f"{base}nodes[{node.position}]"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.workflows.graph import Definition
-from tidegate.workflows.interpreter.interpret import Attempt, Run, Visit, interpret
+from tidegate.workflows.interpreter.simulate import Attempt, Run, Visit, interpret
 from tidegate.workflows.nodes import (
     NODE_TYPES,
     Done,
@@ -30,7 +30,7 @@ from tidegate.workflows.templating import (
     find_templates,
     lookup,
 )
-from tidegate.workflows.templating.redact import MASK
+from tidegate.workflows.templating.masking import MASK
 
 _SAMPLE_TEXT = "sample"
 _MAX_SAMPLE_LIST = 10
