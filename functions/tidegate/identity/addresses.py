@@ -48,7 +48,7 @@ def canonical_username(text: str) -> str:
 def login_key(name: str) -> str | None:
     """The identity key of a login name, or None where no account can have it."""
     try:
-        if "@" in name:
+        if "@" in unicodedata.normalize("NFKC", name):
             return email_key(canonical_email(name))
         return username_key(canonical_username(name))
     except ValueError:

@@ -121,6 +121,17 @@ class GlobalAccounts:
                 yield item.tenant_id
 
 
+def still(attribute: Any, value: Any, before: Any) -> Any:
+    """A condition: the stored value is this one. Records older than the attribute mean `before`."""
+    condition = attribute == value
+    return condition | attribute.does_not_exist() if value == before else condition
+
+
+def still_active() -> Any:
+    """A condition on a user that is not switched off."""
+    return still(UserItem.is_active, True, before=True) & UserItem.pk.exists()
+
+
 def member_listing(user: UserItem) -> MemberListingItem:
     """The row that places a member in the tenant's list."""
     joined = user.created_at.strftime("%Y-%m-%dT%H:%M:%S.%f")

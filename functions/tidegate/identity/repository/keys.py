@@ -56,7 +56,8 @@ class GlobalSigningKeys:
         try:
             with store_errors():
                 SigningKeyItem(RING, _sk(kid)).update(
-                    actions=actions, condition=SigningKeyItem.pk.exists() & (SigningKeyItem.status != "compromised"),
+                    actions=actions,
+                    condition=SigningKeyItem.pk.exists() & (SigningKeyItem.status != "compromised"),
                 )
         except ConditionFailed:
             return  # marked compromised meanwhile: that stands

@@ -13,7 +13,7 @@ from tidegate_kit.tenancy import TenantScope
 
 from tidegate.identity.errors import LastOwner
 from tidegate.identity.models import MemberListingItem
-from tidegate.identity.repository.accounts import identity_keys, member_listing
+from tidegate.identity.repository.accounts import identity_keys, member_listing, still, still_active
 
 
 class MemberChanged(Exception):
@@ -170,7 +170,7 @@ class DynamoMembers:
             now,
             (UserItem.reset_hash == reset_hash)
             & (UserItem.reset_expires_at > now)
-            & (UserItem.is_active == True),  # noqa: E712 - a condition expression
+            & still_active(),
         )
 
     def _replace_password(self, user_id: str, new_hash: str, now: datetime, when: Any) -> bool:
@@ -199,7 +199,7 @@ class DynamoMembers:
                         UserItem.reset_expires_at.set(until),
                         UserItem.updated_at.set(now),
                     ],
-                    condition=UserItem.is_active == True,  # noqa: E712
+                    condition=still_active(),
                 )
         except ConditionFailed:
             return False
@@ -219,7 +219,11 @@ def _counts_as_owner(user: UserItem) -> int:
 
 def _as_read(user: UserItem) -> Any:
     # What the owner count was computed from must still hold (B7).
-    return (UserItem.is_owner == user.is_owner) & (UserItem.is_active == user.is_active)
+    return (
+        still(UserItem.is_owner, user.is_owner, before=False)
+        & still(UserItem.is_active, user.is_active, before=True)
+        & UserItem.pk.exists()
+    )
 
 
 def _commit(writes: Transaction) -> None:

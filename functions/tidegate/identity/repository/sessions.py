@@ -11,6 +11,7 @@ from tidegate_kit.dynamo import ConditionFailed, Transaction, batch_get, store_e
 from tidegate_kit.tenancy import UserScope
 
 from tidegate.identity.models import SpentTokenItem
+from tidegate.identity.repository.accounts import still_active
 
 
 class Sessions(Protocol):
@@ -50,9 +51,7 @@ class DynamoSessions:
         return SessionItem(self._pk, session_key(self._user_id, session_id))
 
     def open(self, session: SessionItem, proved_hash: str, upgraded_hash: str | None) -> bool:
-        unchanged = (UserItem.password_hash == proved_hash) & (
-            UserItem.is_active == True  # noqa: E712 - a condition expression
-        )
+        unchanged = (UserItem.password_hash == proved_hash) & still_active()
         sk = user_key(self._user_id)
         writes = Transaction()
         if upgraded_hash is None:

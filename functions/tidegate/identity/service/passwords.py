@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import bcrypt
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.exceptions import VerificationError, VerifyMismatchError
 
 MIN_CHARS = 8
 MAX_CHARS = 128
@@ -51,7 +51,7 @@ class Passwords:
 
     def check(self, stored: str | None, password: str) -> Verdict:
         """Compare with a stored hash; None stands for an unknown account. Never raises."""
-        if len(password) > MAX_CHARS * 4 or len(normal(password)) > MAX_CHARS:
+        if not _hashable(password):
             stored, password = None, "x" * MAX_CHARS  # capped before hashing
         if stored is not None and stored.startswith(("$2a$", "$2b$", "$2y$")):
             verdict = self._check_bcrypt(stored, password)
@@ -70,7 +70,7 @@ class Passwords:
             _argon2.verify(stored, normal(password))
         except VerifyMismatchError:
             return Verdict(ok=False)
-        except (InvalidHashError, VerificationError):
+        except (VerificationError, ValueError):  # another kind, or no hash at all
             return Verdict(ok=False, malformed=True)
         return Verdict(ok=True, outdated=_argon2.check_needs_rehash(stored))
 
@@ -90,6 +90,12 @@ class Passwords:
             nobody = _NOBODY_BCRYPT.format(self._bcrypt_cost).encode()
             for spelling in _bcrypt_spellings(password):
                 bcrypt.checkpw(spelling, nobody)
+
+
+def _hashable(password: str) -> bool:
+    if len(password) > MAX_CHARS * 4 or len(normal(password)) > MAX_CHARS:
+        return False
+    return not any("\ud800" <= char <= "\udfff" for char in password)  # lone surrogates
 
 
 def _bcrypt_spellings(password: str) -> list[bytes]:
