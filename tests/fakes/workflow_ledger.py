@@ -29,7 +29,7 @@ from tidegate.workflows.interpreter.rules import settle_failure
 from tidegate.workflows.nodes import Done, Loop, StepError
 from tidegate.workflows.templating import Scope
 
-from tests.fakes.asl import EPOCH, AslError, Backend, Work
+from tests.fakes.asl_walker import EPOCH, AslError, Backend, Work
 
 Execute = Callable[[Visit], Attempt]
 

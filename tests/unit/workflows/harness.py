@@ -10,7 +10,7 @@ from tidegate.workflows.graph import Definition
 from tidegate.workflows.interpreter import Run, interpret
 from tidegate.workflows.validation import validate_definition
 
-from tests.fakes.asl import Walker
+from tests.fakes.asl_walker import Walker
 from tests.fakes.workflow_ledger import LedgerLambda
 
 
