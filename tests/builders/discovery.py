@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,10 @@ from tidegate.discovery import service
 from tidegate.discovery.collectors import COLLECTORS
 from tidegate.discovery.collectors.base import Collector
 from tidegate.discovery.domain import DiscoveryRequest, Run, Unit
+from tidegate.discovery.engine.finish import finish
 from tidegate.discovery.engine.ports import Account, Engine
+from tidegate.discovery.engine.prepare import prepare
+from tidegate.discovery.engine.units import read_unit
 from tidegate.discovery.repository import DiscoveryRepository
 from tidegate.discovery.snapshots import ObjectStore, Snapshots
 from tidegate_kit.clock import Clock, FixedClock
@@ -134,3 +137,55 @@ def planned_run(engine: Engine, *units: Unit) -> Run:
     stored = engine.repository.run(run.id)
     assert stored is not None
     return stored
+
+
+class PagedVolumes:
+    """A region's volumes behind opaque page tokens, as DescribeVolumes gives them."""
+
+    def __init__(self, per_region: Mapping[str, int], *, page: int | None = None) -> None:
+        self.per_region = dict(per_region)
+        self.page = page
+        self.pages_given = 0
+        self.first: dict[str, int] = {}
+
+    def volume_ids(self, region: str) -> list[str]:
+        """The volumes that the region has now."""
+        first = self.first.get(region, 0)
+        return [f"vol-{region}-{n:06d}" for n in range(first, first + self.per_region[region])]
+
+    def answer(self, region: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """One page."""
+        size = self.page or int(parameters["MaxResults"])
+        start = int(str(parameters.get("NextToken", "after-0")).removeprefix("after-"))
+        ids = self.volume_ids(region)
+        self.pages_given += 1
+        answer: dict[str, Any] = {
+            "Volumes": [
+                {"VolumeId": id_, "State": "in-use", "Size": 8, "VolumeType": "gp2"}
+                for id_ in ids[start : start + size]
+            ]
+        }
+        if start + size < len(ids):
+            answer["NextToken"] = f"after-{start + size}"
+        return answer
+
+    def session(self) -> ScriptedSession:
+        """A session that knows regions and volumes."""
+
+        def answer(service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> Any:
+            if operation == "describe_regions":
+                return {"Regions": [{"RegionName": name} for name in self.per_region]}
+            if operation == "describe_volumes":
+                return self.answer(region, parameters)
+            return NESTED[service, operation]
+
+        return ScriptedSession(answer)
+
+
+def follow(engine: Engine, run_id: str, pages: Callable[[], None] = lambda: None) -> None:
+    """Prepare, read and finish one run, as the state machine does when nothing fails."""
+    for unit in prepare(engine, run_id):
+        while not read_unit(engine, run_id, unit.key):
+            pages()
+    while not finish(engine, run_id):
+        pass

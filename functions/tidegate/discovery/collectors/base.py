@@ -102,6 +102,7 @@ class Reader:
 
     def call(self, read: Read, **parameters: Any) -> dict[str, Any]:
         """The main listing. None parameters are left out. Raises ReadFailed."""
+        self._check(read)
         try:
             return self._send(read, self.target.region, parameters)
         except _EXPECTED_ERRORS as error:
@@ -130,6 +131,7 @@ class Reader:
         UNKNOWN and is kept for the page. Raises Vanished when the resource is gone, ReadFailed
         when the page should be tried again.
         """
+        self._check(read)
         try:
             return Answer(self._send(read, region or self.target.region, parameters))
         except _EXPECTED_ERRORS as error:
@@ -155,9 +157,12 @@ class Reader:
             tuple(sorted(self._reasons)),
         )
 
-    def _send(self, read: Read, region: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def _check(self, read: Read) -> None:
+        # The session policy holds the declared actions only: say so before AWS does.
         if read not in self._declared:
             raise LookupError(f"{read.client}.{read.operation} is not declared")
+
+    def _send(self, read: Read, region: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         given = {name: value for name, value in parameters.items() if value is not None}
         client = self._session.client(read.client, region)
         answer: dict[str, Any] = getattr(client, read.operation)(**given)

@@ -90,12 +90,17 @@ def _mark_vanished(
     marked: dict[str, RowWrite] = {}
     for row in rows:
         unit = units.get(f"{row.unit_region}/{row.service}")
-        if row.living and row.seen_run != run.id and unit is not None and unit.listed:
+        if row.living and row.seen_run != run.id and fully_listed(unit):
             gone = replace(row, vanished_run=run.id, vanished_at=now)
             marked[row.resource.id] = RowWrite(gone, row.seen_run, -1)
     if marked:
         engine.repository.vanish(run, list(marked.values()), now)
     return [marked[row.resource.id].row if row.resource.id in marked else row for row in rows]
+
+
+def fully_listed(unit: Unit | None) -> bool:
+    """True when what this run did not see is gone, and not just unread (G14)."""
+    return unit is not None and unit.listed
 
 
 def _chunk(engine: Engine, run: Run, region: str, type_: str, rows: Sequence[Row]) -> Chunk:

@@ -25,7 +25,7 @@ def merge(engine: Engine, run: Run, unit: Unit, found: Sequence[Found]) -> list[
 
 def merged(run: Run, unit: Unit, id_: str, found: Found, old: Row | None) -> RowWrite | None:
     """The write for one resource; None when this run has stored it already."""
-    if old is not None and old.seen_run == run.id and old.living:
+    if old is not None and stored_already(run, old):
         return None
     found = bounded(found)
     fingerprint = found.fingerprint
@@ -57,6 +57,11 @@ def merged(run: Run, unit: Unit, id_: str, found: Found, old: Row | None) -> Row
     )
     begins = old is None or not old.living
     return RowWrite(row, None if old is None else old.seen_run, 1 if begins else 0)
+
+
+def stored_already(run: Run, old: Row) -> bool:
+    """True when this run has stored the resource: pages overlap, and pages are read again (G19)."""
+    return old.seen_run == run.id and old.living
 
 
 def bounded(found: Found) -> Found:

@@ -62,7 +62,7 @@ def fail_unit(engine: Engine, run_id: str, unit_key: str, reason: str) -> None:
     """End a unit that failed for good: partial, with what was read so far."""
     run, unit = _current(engine, run_id, unit_key)
     if not unit.done and not over(engine, run):
-        _end(engine, run, unit, _cut(unit, reason))
+        _end(engine, run, unit, cut_short(unit, reason))
 
 
 def _current(engine: Engine, run_id: str, unit_key: str) -> tuple[Run, Unit]:
@@ -85,7 +85,7 @@ def _read_page(engine: Engine, run: Run, unit: Unit) -> None:
     collector = engine.collectors.get(unit.service)
     if collector is None:
         raise UnknownService(unit.service)
-    if run.access_lost_at is not None:
+    if known_lost(run):
         _end(engine, run, unit, _lost_access(unit))
         return
     try:
@@ -105,10 +105,20 @@ def _collect(engine: Engine, run: Run, unit: Unit, collector: Collector) -> Page
     try:
         return collector.collect(session, target, unit.token)
     except ReadFailed as failed:
-        if failed.failure.kind != "expired":
+        if not session_ended(failed):
             raise
-    # The session ended in the middle of the page: assume again, once (G15).
+    # In the middle of the page: assume again, once (G15).
     return collector.collect(engine.account.open(run, collector.actions), target, unit.token)
+
+
+def known_lost(run: Run) -> bool:
+    """True when the account has refused us in this run: it is not asked again (G14)."""
+    return run.access_lost_at is not None
+
+
+def session_ended(failed: ReadFailed) -> bool:
+    """True when the credentials were good and have run out."""
+    return failed.failure.kind == "expired"
 
 
 def _place(engine: Engine, unit: Unit) -> str:
@@ -126,17 +136,17 @@ def _after_failure(engine: Engine, run: Run, unit: Unit, failed: ReadFailed) -> 
         return _keys_refused(engine, run, unit)
     if failure.kind == "denied":
         return replace(
-            _cut(unit, failure.reason),
+            cut_short(unit, failure.reason),
             status="denied" if unit.page == 0 else "partial",
             missing_actions=_union(unit.missing_actions, [failure.action or failed.read.action]),
         )
     if failure.kind == "skipped":
-        return replace(_cut(unit, failure.reason), status="skipped")
+        return replace(cut_short(unit, failure.reason), status="skipped")
     if failure.kind == "token" and unit.token is not None:
         if unit.restarts < MAX_RESTARTS:
             return replace(unit, token=None, restarts=unit.restarts + 1, seen_tokens=())
-        return _cut(unit, "the pagination token was refused again and again")
-    return _cut(unit, failure.reason)
+        return cut_short(unit, "the pagination token was refused again and again")
+    return cut_short(unit, failure.reason)
 
 
 def _keys_refused(engine: Engine, run: Run, unit: Unit) -> Unit:
@@ -150,7 +160,7 @@ def _keys_refused(engine: Engine, run: Run, unit: Unit) -> Unit:
             raise ProviderUnavailable(str(failed)) from failed
         engine.repository.mark_access_lost(run, engine.clock())
         return _lost_access(unit)
-    return replace(_cut(unit, NOT_ENABLED), status="skipped")
+    return replace(cut_short(unit, NOT_ENABLED), status="skipped")
 
 
 def _store(engine: Engine, run: Run, unit: Unit, page: Page) -> None:
@@ -173,18 +183,23 @@ def _advanced(unit: Unit, page: Page, added: int) -> Unit:
         incomplete = bool(missing or moved.reason)
         return replace(moved, status="partial" if incomplete else "ok", listed=True)
     mark = hashlib.sha256(page.next_token.encode()).hexdigest()[:16]
-    if mark in unit.seen_tokens:
-        return _cut(moved, "the service repeated a pagination token")
+    if repeats(unit, mark):
+        return cut_short(moved, "the service repeated a pagination token")
     if moved.page >= MAX_PAGES:
-        return _cut(moved, "more pages than we read")
+        return cut_short(moved, "more pages than we read")
     return replace(moved, seen_tokens=(*unit.seen_tokens, mark)[-REMEMBERED_TOKENS:])
+
+
+def repeats(unit: Unit, mark: str) -> bool:
+    """True when the service gives a token again: going on would never end (G18)."""
+    return mark in unit.seen_tokens
 
 
 def _end(engine: Engine, run: Run, unit: Unit, after: Unit) -> None:
     engine.repository.commit_page(run, unit, after, (), engine.clock())
 
 
-def _cut(unit: Unit, reason: str) -> Unit:
+def cut_short(unit: Unit, reason: str) -> Unit:
     """A unit that ends without a complete listing; no page read means the count is not known."""
     count = unit.resource_count if unit.page else None
     return replace(
@@ -194,7 +209,7 @@ def _cut(unit: Unit, reason: str) -> Unit:
 
 def _lost_access(unit: Unit) -> Unit:
     return replace(
-        _cut(unit, ACCESS_LOST),
+        cut_short(unit, ACCESS_LOST),
         status="denied" if unit.page == 0 else "partial",
         missing_actions=_union(unit.missing_actions, [ASSUME_ROLE]),
     )
