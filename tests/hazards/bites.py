@@ -76,6 +76,7 @@ BITES: dict[str, list[Bite] | str] = {
     "A11": "kinds differ in form, type and audience at once: no single switch opens a door",
     "A21": "no code reads a credential from the query, so there is nothing to switch off",
     "A28": "one setting feeds every lifetime; the test changes it and watches all follow",
+    "B6": "unknown fields are refused by the request models as compiled at import",
     "C2": "known and unknown addresses run the same code: a switch would add the hole itself",
     "C15": "a login never reads an earlier session, so there is nothing to switch off",
 }
