@@ -23,9 +23,18 @@ from tidegate.manifest import deployed, openapi
 from tidegate.monitoring.routes import router as monitoring
 from tidegate.onboarding.routes import router as onboarding
 from tidegate.profile.routes import router as profile
+from tidegate.templates.routes import router as templates
 from tidegate.workflows.routes import router as workflows
 
-ROUTERS: tuple[Router, ...] = (accounts, identity, monitoring, onboarding, profile, workflows)
+ROUTERS: tuple[Router, ...] = (
+    accounts,
+    identity,
+    monitoring,
+    onboarding,
+    profile,
+    workflows,
+    templates,
+)
 
 
 def all_specs(routers: Sequence[Router] = ROUTERS) -> list[RouteSpec]:

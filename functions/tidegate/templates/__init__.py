@@ -1,0 +1,1 @@
+"""Workflow templates with typed parameters (contract 2.6)."""

@@ -1,0 +1,9 @@
+"""Settings of the templates function."""
+
+from __future__ import annotations
+
+from tidegate.workflows.public import CreationSettings
+
+
+class TemplatesSettings(CreationSettings):
+    """What the workflows domain needs: instantiating creates a workflow in one transaction."""
