@@ -1,0 +1,346 @@
+"""Recurrence rules (RFC 5545 3.3.10): reading them strictly, and asking which days they may hit.
+
+Expansion engines loop for long on rules that never match, so a day is tested instead of the next
+occurrence searched: every question here costs a bounded number of days.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+
+from tidegate.calendar.domain import Content
+from tidegate.calendar.zones import instant, local
+
+MAX_RULE_CHARS = 1000
+MAX_COUNT = 100_000
+_SCAN_DAYS = 400  # a window longer than this is not looked at day by day
+_COUNTED_DAYS = 8000  # a COUNT is followed for this long (21 years) from the start
+_DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_FREQUENCIES = ("SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+_RANGES: dict[str, tuple[int, int, bool]] = {  # lowest, highest, also negative
+    "BYSECOND": (0, 60, False),
+    "BYMINUTE": (0, 59, False),
+    "BYHOUR": (0, 23, False),
+    "BYMONTHDAY": (1, 31, True),
+    "BYYEARDAY": (1, 366, True),
+    "BYWEEKNO": (1, 53, True),
+    "BYMONTH": (1, 12, False),
+    "BYSETPOS": (1, 366, True),
+}
+_WITHIN_DAY = frozenset({"BYHOUR", "BYMINUTE", "BYSECOND"})
+_INTEGER = re.compile(r"[+-]?[0-9]{1,6}", re.ASCII)
+_BYDAY = re.compile(r"([+-]?[0-9]{1,2})?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
+_UNTIL = re.compile(r"([0-9]{8})(?:T([0-9]{6})(Z?))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Until:
+    """The last moment of a rule: a date, or a date and time in UTC or local."""
+
+    text: str
+
+    @cached_property
+    def day(self) -> date:
+        """Its date as written."""
+        return datetime.strptime(self.text[:8], "%Y%m%d").replace(tzinfo=UTC).date()
+
+    def admits(self, moment: datetime) -> bool:
+        """True for a local moment (with its zone) that is not later."""
+        if "T" not in self.text:
+            return moment.date() <= self.day
+        end = datetime.strptime(self.text[:15], "%Y%m%dT%H%M%S")
+        zone = UTC if self.text.endswith("Z") else moment.tzinfo
+        return moment <= end.replace(tzinfo=zone)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule, read. `by` holds the numeric BY parts; `days` BYDAY as (ordinal or 0, weekday)."""
+
+    frequency: str
+    interval: int
+    count: int | None
+    until: Until | None
+    by: Mapping[str, tuple[int, ...]]
+    days: tuple[tuple[int, int], ...]
+    week_start: int
+
+    @property
+    def by_day(self) -> bool:
+        """True if whole days decide; rules within a day are not looked at closely."""
+        return self.frequency not in _FREQUENCIES[:3]
+
+
+def rule_text(recurrence: str) -> str:
+    """The value of a rule that may be written as a property."""
+    return recurrence[6:] if recurrence[:6].upper() == "RRULE:" else recurrence
+
+
+def read_rule(recurrence: str) -> Rule:
+    """The rule of an RRULE value. Raises ValueError saying what is wrong, without quoting it."""
+    text = rule_text(recurrence)
+    if len(text) > MAX_RULE_CHARS:
+        raise ValueError(f"must be at most {MAX_RULE_CHARS} characters")
+    parts = _parts(text)
+    frequency = parts.pop("FREQ", "").upper()
+    if frequency not in _FREQUENCIES:
+        raise ValueError("must have one FREQ of RFC 5545")
+    if "COUNT" in parts and "UNTIL" in parts:
+        raise ValueError("must not have both COUNT and UNTIL")
+    rule = Rule(
+        frequency,
+        _number(parts.pop("INTERVAL", "1"), 1, 10_000),
+        _number(parts.pop("COUNT"), 1, MAX_COUNT) if "COUNT" in parts else None,
+        _until(parts.pop("UNTIL")) if "UNTIL" in parts else None,
+        {name: _numbers(name, parts.pop(name)) for name in _RANGES if name in parts},
+        _weekdays(parts.pop("BYDAY")) if "BYDAY" in parts else (),
+        _weekday(parts.pop("WKST", "MO")),
+    )
+    if parts:
+        raise ValueError("has a part that RFC 5545 does not know")
+    _check_together(rule)
+    return rule
+
+
+def _parts(text: str) -> dict[str, str]:
+    parts: dict[str, str] = {}
+    for part in text.rstrip(";").split(";"):
+        name, equals, value = part.partition("=")
+        name = name.strip().upper()
+        if not equals or not value or name in parts:
+            raise ValueError("must be NAME=value parts, each name once, separated by semicolons")
+        parts[name] = value.strip()
+    return parts
+
+
+def _number(text: str, low: int, high: int) -> int:
+    if not text.isascii() or not text.isdigit() or not low <= int(text[:7]) <= high:
+        raise ValueError(f"has a number that is not {low} to {high}")
+    return int(text)
+
+
+def _numbers(name: str, text: str) -> tuple[int, ...]:
+    low, high, signed = _RANGES[name]
+    values = []
+    for part in text.split(","):
+        if _INTEGER.fullmatch(part.strip()) is None:
+            raise ValueError(f"has a {name} that is not a number")
+        value = int(part)
+        if not low <= (abs(value) if signed else value) <= high:
+            raise ValueError(f"has a {name} out of range")
+        values.append(value)
+    return tuple(values)
+
+
+def _weekday(text: str) -> int:
+    if text.upper() not in _DAYS:
+        raise ValueError("has a WKST that is not a weekday")
+    return _DAYS.index(text.upper())
+
+
+def _weekdays(text: str) -> tuple[tuple[int, int], ...]:
+    days = []
+    for part in text.upper().split(","):
+        found = _BYDAY.fullmatch(part.strip())
+        ordinal = int(found[1] or 0) if found else 0
+        if found is None or abs(ordinal) > 53 or (found[1] and ordinal == 0):
+            raise ValueError("has a BYDAY that is not a weekday")
+        days.append((ordinal, _DAYS.index(found[2])))
+    return tuple(days)
+
+
+def _until(text: str) -> Until:
+    text = text.upper()
+    if _UNTIL.fullmatch(text) is None:
+        raise ValueError("has an UNTIL that is not a date or a date with time")
+    until = Until(text)
+    try:
+        until.admits(datetime(2000, 1, 1, tzinfo=UTC))
+    except ValueError:
+        raise ValueError("has an UNTIL that is not on the calendar") from None
+    return until
+
+
+def _check_together(rule: Rule) -> None:
+    ordinals = any(ordinal for ordinal, _ in rule.days)
+    if ordinals and rule.frequency not in {"MONTHLY", "YEARLY"}:
+        raise ValueError("has a numbered BYDAY, which only MONTHLY and YEARLY take")
+    if "BYWEEKNO" in rule.by and rule.frequency != "YEARLY":
+        raise ValueError("has BYWEEKNO, which only YEARLY takes")
+    if "BYYEARDAY" in rule.by and rule.frequency in {"DAILY", "WEEKLY", "MONTHLY"}:
+        raise ValueError("has BYYEARDAY, which DAILY, WEEKLY and MONTHLY do not take")
+    if "BYMONTHDAY" in rule.by and rule.frequency == "WEEKLY":
+        raise ValueError("has BYMONTHDAY, which WEEKLY does not take")
+    if "BYSETPOS" in rule.by and not rule.days and len(rule.by) == 1:
+        raise ValueError("has BYSETPOS without another BY part")
+
+
+def hits(rule: Rule, start: date, day: date) -> bool:
+    """Whether the rule of a series that starts on `start` may have an occurrence on `day`.
+
+    Exact, except that BYSETPOS is not applied (it only takes days away), nor COUNT and UNTIL.
+    """
+    return day >= start and _in_period(rule, start, day) and _selected(rule, start, day)
+
+
+def _in_period(rule: Rule, start: date, day: date) -> bool:
+    if rule.frequency == "YEARLY":
+        year = _week_year(rule, day) if "BYWEEKNO" in rule.by else day.year
+        distance = year - (_week_year(rule, start) if "BYWEEKNO" in rule.by else start.year)
+    elif rule.frequency == "MONTHLY":
+        distance = (day.year - start.year) * 12 + day.month - start.month
+    elif rule.frequency == "WEEKLY":
+        distance = (_week_of(rule, day) - _week_of(rule, start)).days // 7
+    elif rule.frequency == "DAILY":
+        distance = (day - start).days
+    else:
+        return True
+    return distance % rule.interval == 0
+
+
+def _week_of(rule: Rule, day: date) -> date:
+    return day - timedelta(days=(day.weekday() - rule.week_start) % 7)
+
+
+def _week_year(rule: Rule, day: date) -> int:
+    # A week belongs to the year that holds its fourth day (ISO 8601, with any first weekday).
+    return (_week_of(rule, day) + timedelta(days=3)).year
+
+
+def _selected(rule: Rule, start: date, day: date) -> bool:
+    by = rule.by
+    if "BYMONTH" in by and day.month not in by["BYMONTH"]:
+        return False
+    if "BYWEEKNO" in by and not _in_weeks(rule, day):
+        return False
+    if "BYYEARDAY" in by and not _numbered(by["BYYEARDAY"], *_year(day), day):
+        return False
+    if "BYMONTHDAY" in by and not _numbered(by["BYMONTHDAY"], *_month(day), day):
+        return False
+    if rule.days:
+        return any(_on_weekday(rule, ordinal, weekday, day) for ordinal, weekday in rule.days)
+    return _as_start(rule, start, day)
+
+
+def _numbered(numbers: tuple[int, ...], first: date, after: date, day: date) -> bool:
+    """Whether `day` has one of the numbers, counted from `first` or back from `after`."""
+    position, length = (day - first).days + 1, (after - first).days
+    return position in numbers or position - length - 1 in numbers
+
+
+def _year(day: date) -> tuple[date, date]:
+    return date(day.year, 1, 1), date(day.year + 1, 1, 1)
+
+
+def _month(day: date) -> tuple[date, date]:
+    first = day.replace(day=1)
+    return first, (first + timedelta(days=31)).replace(day=1)
+
+
+def _in_weeks(rule: Rule, day: date) -> bool:
+    year = _week_year(rule, day)
+    first = _week_of(rule, date(year, 1, 4))
+    number = (_week_of(rule, day) - first).days // 7 + 1
+    weeks = (_week_of(rule, date(year + 1, 1, 4)) - first).days // 7
+    return number in rule.by["BYWEEKNO"] or number - weeks - 1 in rule.by["BYWEEKNO"]
+
+
+def _on_weekday(rule: Rule, ordinal: int, weekday: int, day: date) -> bool:
+    if day.weekday() != weekday:
+        return False
+    if ordinal == 0:
+        return True
+    by_month = rule.frequency == "MONTHLY" or "BYMONTH" in rule.by
+    first, after = _month(day) if by_month else _year(day)
+    if ordinal > 0:
+        return (day - first).days // 7 + 1 == ordinal
+    return ((after - day).days - 1) // 7 + 1 == -ordinal
+
+
+def _as_start(rule: Rule, start: date, day: date) -> bool:
+    """What the rule leaves open is as on the first day."""
+    by = rule.by
+    if rule.frequency == "WEEKLY":
+        return day.weekday() == start.weekday()
+    if rule.frequency == "MONTHLY":
+        return "BYMONTHDAY" in by or day.day == start.day
+    if rule.frequency != "YEARLY" or "BYYEARDAY" in by or "BYMONTHDAY" in by:
+        return True
+    if "BYWEEKNO" in by:
+        return day.weekday() == start.weekday()
+    return day.day == start.day and ("BYMONTH" in by or day.month == start.month)
+
+
+def occurs_between(content: Content, begin: datetime | None, end: datetime | None) -> bool:
+    """Whether an event, or a repetition of it, may touch the time from `begin` to before `end`.
+
+    Never hides one that does; may show a rule within a day, or one with BYSETPOS, that does not.
+    """
+    first = instant(content.start, content.time_zone)
+    duration = instant(content.last, content.time_zone) - first
+    if _touches(first, duration, begin, end):
+        return True
+    added = (instant(_read(text), content.time_zone) for text in content.rdates)
+    if any(_touches(moment, duration, begin, end) for moment in added):
+        return True
+    if content.recurrence is None or (end is not None and first >= end):
+        return False
+    return _rule_touches(content, read_rule(content.recurrence), first, duration, begin, end)
+
+
+def _read(text: str) -> datetime | date:
+    return datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)
+
+
+def _touches(
+    start: datetime, duration: timedelta, begin: datetime | None, end: datetime | None
+) -> bool:
+    after = start + duration
+    return (end is None or start < end) and (begin is None or after > begin or start >= begin)
+
+
+def _rule_touches(
+    content: Content,
+    rule: Rule,
+    first: datetime,
+    duration: timedelta,
+    begin: datetime | None,
+    end: datetime | None,
+) -> bool:
+    name = content.time_zone
+    opening = local(first, name)
+    # From the first day whose occurrence could still reach into the window, to its last day.
+    lowest = opening if begin is None else max(opening, local(begin - duration, name))
+    day = lowest.date() - timedelta(days=1) if lowest > opening else opening.date()
+    last = local(end, name).date() if end is not None else day + timedelta(days=_SCAN_DAYS)
+    if rule.until is not None:
+        last = min(last, rule.until.day + timedelta(days=1))
+    if last < day:
+        return False
+    if not rule.by_day or (last - day).days > _SCAN_DAYS or end is None:
+        return True
+    used = _used(rule, opening.date(), day)
+    while day <= last:
+        if hits(rule, opening.date(), day):
+            moment = opening.replace(year=day.year, month=day.month, day=day.day)
+            if rule.until is not None and not rule.until.admits(moment):
+                return False
+            if rule.count is not None and used is not None and used >= rule.count:
+                return False
+            if _touches(moment, duration, begin, end) or rule.by.keys() & _WITHIN_DAY:
+                return True
+            used = None if used is None else used + 1
+        day += timedelta(days=1)
+    return False
+
+
+def _used(rule: Rule, start: date, day: date) -> int | None:
+    """How many occurrences lie before `day`; None where that is not known exactly."""
+    within = rule.by.keys() & {"BYSETPOS", *_WITHIN_DAY}
+    if rule.count is None or within or (day - start).days > _COUNTED_DAYS:
+        return None
+    return sum(hits(rule, start, start + timedelta(days=n)) for n in range((day - start).days))
