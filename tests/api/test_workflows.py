@@ -10,12 +10,13 @@ from tidegate_kit.settings import Settings
 
 from tests.builders.api import ApiClient
 from tests.builders.members import SignedIn, sign_in
-from tests.builders.workflows import BUCKET, chain, edge, graph, make_bucket, node
+from tests.builders.workflows import ENVIRONMENT, chain, edge, graph, make_bucket, node
 
 
 @pytest.fixture
 def client(platform: Settings, monkeypatch: pytest.MonkeyPatch) -> ApiClient:
-    monkeypatch.setenv("DATA_BUCKET", BUCKET)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
     make_bucket()
     return ApiClient([router], platform)
 

@@ -7,9 +7,16 @@ from typing import Any
 
 import boto3
 
-from tests.builders.settings import REGION
+from tests.builders.settings import PLATFORM_ACCOUNT, REGION
 
 BUCKET = "tidegate-test-data"
+ENVIRONMENT = {
+    "DATA_BUCKET": BUCKET,
+    "WORKFLOW_MACHINE_ROLE_ARN": f"arn:aws:iam::{PLATFORM_ACCOUNT}:role/tidegate-test-machine",
+    "WORKFLOW_STEP_FUNCTION_ARN": (
+        f"arn:aws:lambda:{REGION}:{PLATFORM_ACCOUNT}:function:tidegate-test-workflow-step"
+    ),
+}
 
 
 def node(node_id: str, kind: str = "transform", **data: Any) -> dict[str, Any]:

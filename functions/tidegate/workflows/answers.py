@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate_kit.http import Call
+from tidegate_kit.ids import new_id
 
 from tidegate.workflows.domain import RunSettings, Version, Workflow
 from tidegate.workflows.schemas import (
+    ExecuteRequest,
     ExecutionStats,
     IssueModel,
     Validation,
@@ -22,6 +24,7 @@ from tidegate.workflows.schemas import (
     WorkflowRow,
     WorkflowSettings,
 )
+from tidegate.workflows.service.executions import Start
 from tidegate.workflows.service.workflows import Change, Draft, Whole
 from tidegate.workflows.validation import Report
 
@@ -34,6 +37,20 @@ def stable_id(call: Call) -> str | None:
 def id_from(text: str) -> str:
     """A UUID4-shaped id made from text that nobody can guess."""
     return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))
+
+
+def start_of(workflow_id: str, body: ExecuteRequest, call: Call) -> Start:
+    """A start by a user."""
+    return Start(
+        id=stable_id(call) or new_id(),
+        workflow_id=workflow_id,
+        input_data=body.input_data,
+        principal=call.principal.user_id,
+        trigger="api",
+        version=body.version,
+        webhook_url=body.webhook_url,
+        request_id=call.request_id,
+    )
 
 
 def draft_of(body: WorkflowCreate) -> Draft:
@@ -80,7 +97,7 @@ def workflow_fields(whole: Whole, *, with_stats: bool = False) -> dict[str, Any]
     }
 
 
-def workflow(whole: Whole, *, with_stats: bool = False) -> WorkflowModel:
+def workflow_model(whole: Whole, *, with_stats: bool = False) -> WorkflowModel:
     """A workflow's answer."""
     return WorkflowModel(**workflow_fields(whole, with_stats=with_stats))
 

@@ -108,7 +108,11 @@ class Workflow:
 
 @dataclass(frozen=True)
 class Version:
-    """An immutable version. `valid` False: saved inactive, with these problems."""
+    """An immutable version. `valid` False: saved inactive, with these problems.
+
+    `machine_version_arn` and `plan` (what the step function must know of that machine) are added
+    when the version is published, once.
+    """
 
     workflow_id: str
     version: int
@@ -121,6 +125,7 @@ class Version:
     required_inputs: tuple[tuple[str, ...], ...] = ()
     callees: tuple[str, ...] = ()
     machine_version_arn: str | None = None
+    plan: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,11 @@ class Execution:
 
 @dataclass(frozen=True)
 class Step:
-    """One node run in the ledger. `route` is what its record says to follow."""
+    """One node run in the ledger. `route` is what its record says to follow.
+
+    `order` breaks ties of the start: the node's place in topological order, with the positions of
+    the loops around it.
+    """
 
     execution_id: str
     step_id: str
@@ -197,6 +206,7 @@ class Step:
     approval_id: str | None = None
     child_id: str | None = None
     items: Blob | None = None
+    order: tuple[int, ...] = ()
 
     @property
     def ended(self) -> bool:

@@ -11,6 +11,7 @@
     T#<t>#OPEN           <workflow>#R#<execution>  OpenItem (R running, Q#<started> queued)
     T#<t>#E#<execution>  STEP#<step>               StepItem
     T#<t>#E#<execution>  EFFECT#<step>             EffectItem
+    T#<t>#E#<execution>  GATE#<step>               GateItem
     T#<t>                LOG#<log>                 LogItem             T#<t>#L, <time>#<id>
     T#<t>                APPROVAL#<approval>       ApprovalItem        T#<t>#APPROVALS, <time>#<id>
     HOOK#<hook>          KEY                       HookPointerItem (global)
@@ -103,6 +104,7 @@ class VersionItem(Table):
     required_inputs = JSONAttribute()
     callees = JSONAttribute()
     machine_version_arn = UnicodeAttribute(null=True)
+    plan = JSONAttribute(null=True)
 
 
 class HookItem(Table):
@@ -271,7 +273,19 @@ class StepItem(Table):
     waits_until = UTCDateTimeAttribute(null=True)
     approval_id = UnicodeAttribute(null=True)
     child_id = UnicodeAttribute(null=True)
-    effect = UnicodeAttribute(null=True)
+    order = JSONAttribute(null=True)
+    expires = NumberAttribute()
+
+
+class GateItem(Table):
+    """The task token of a gate, kept until the nodes it waits for have settled."""
+
+    class Meta:
+        table_name = "workflows"
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    task_token = UnicodeAttribute()
     expires = NumberAttribute()
 
 

@@ -7,6 +7,24 @@ from tidegate_kit.settings import Settings
 
 
 class WorkflowsSettings(Settings):
-    """GEN-5 and the bucket of large data."""
+    """GEN-5, the bucket of large data, and who runs and serves state machines."""
 
     data_bucket: str = Field(min_length=3)
+    workflow_machine_role_arn: str = Field(pattern=r"^arn:[a-z-]+:iam::\d{12}:role/")
+    workflow_step_function_arn: str = Field(pattern=r"^arn:[a-z-]+:lambda:")
+
+    @property
+    def partition(self) -> str:
+        """The AWS partition."""
+        return self.workflow_machine_role_arn.split(":")[1]
+
+    @property
+    def machine_arn_prefix(self) -> str:
+        """ARN of a state machine of the platform's account, up to its name."""
+        account = self.workflow_machine_role_arn.split(":")[4]
+        return f"arn:{self.partition}:states:{self.aws_region}:{account}:stateMachine:"
+
+    @property
+    def machine_name_prefix(self) -> str:
+        """Name of a workflow's state machine, up to the workflow's id."""
+        return f"tidegate-{self.tidegate_stage}-wf-"

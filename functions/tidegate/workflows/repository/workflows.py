@@ -55,8 +55,8 @@ class Workflows(Protocol):
     def versions(self, workflow_id: str) -> list[Version]:
         """Every version, newest first."""
 
-    def publish(self, workflow_id: str, number: int, arn: str) -> str:
-        """Note the published state machine of a version; the first note stays and is given."""
+    def publish(self, version: Version, arn: str, plan: Mapping[str, Any]) -> Version:
+        """Note the published state machine of a version as read; a faster note stays."""
 
     def callees(self, workflow_id: str) -> Iterable[str] | None:
         """The workflows that one calls; None where there is no such workflow."""
@@ -232,18 +232,28 @@ class DynamoWorkflows:
             )
         return [version_of(item) for item in items]
 
-    def publish(self, workflow_id: str, number: int, arn: str) -> str:
-        item = VersionItem(workflow_pk(self._scope, workflow_id), version_sk(number))
+    def publish(self, version: Version, arn: str, plan: Mapping[str, Any]) -> Version:
+        item = VersionItem(
+            workflow_pk(self._scope, version.workflow_id), version_sk(version.version)
+        )
+        known = version.machine_version_arn
+        unchanged = (
+            VersionItem.machine_version_arn.does_not_exist()
+            if known is None
+            else VersionItem.machine_version_arn == known
+        )
         try:
             with store_errors():
                 item.update(
-                    [VersionItem.machine_version_arn.set(arn)],
-                    condition=VersionItem.pk.exists()
-                    & VersionItem.machine_version_arn.does_not_exist(),
+                    [
+                        VersionItem.machine_version_arn.set(arn),
+                        VersionItem.plan.set(dict(plan)),
+                    ],
+                    condition=VersionItem.pk.exists() & unchanged,
                 )
-            return arn
         except ConditionFailed:
-            return self.version(workflow_id, number).machine_version_arn or arn
+            return self.version(version.workflow_id, version.version)
+        return version_of(item)
 
     def callees(self, workflow_id: str) -> Iterable[str] | None:
         item = self._item(workflow_id)
@@ -357,6 +367,7 @@ def version_of(item: VersionItem) -> Version:
         required_inputs=_paths(item.required_inputs),
         callees=tuple(item.callees),
         machine_version_arn=item.machine_version_arn,
+        plan=item.plan,
     )
 
 

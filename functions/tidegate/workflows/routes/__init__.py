@@ -1,6 +1,6 @@
 """Routes of contract 2.5, one module per resource."""
 
-from tidegate.workflows.routes import versions, workflows
+from tidegate.workflows.routes import executions, versions, workflows
 from tidegate.workflows.routes.router import router
 
-__all__ = ["router", "versions", "workflows"]
+__all__ = ["executions", "router", "versions", "workflows"]

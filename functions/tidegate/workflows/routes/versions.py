@@ -77,6 +77,6 @@ def diff_versions(
 )
 def rollback_workflow(workflow_id: PathId, body: Rollback, call: CurrentCall) -> Any:
     """Make a new version that equals an old one."""
-    return answers.workflow(
+    return answers.workflow_model(
         services(call).workflows.rollback(workflow_id, body.version), with_stats=True
     )

@@ -36,7 +36,7 @@ def create_workflow(body: WorkflowCreate, call: CurrentCall) -> Any:
     """Save a workflow as its first version. Problems of an inactive one come as warnings."""
     service = services(call)
     made = service.workflows.create(answers.draft_of(body), workflow_id=answers.stable_id(call))
-    return answers.workflow(made)
+    return answers.workflow_model(made)
 
 
 @router.get("/workflows", permission="workflow:read", rate="W", response_model=WorkflowList)
@@ -71,7 +71,7 @@ def validate_workflow(body: ValidateRequest, call: CurrentCall) -> Any:
 )
 def get_workflow(workflow_id: PathId, call: CurrentCall) -> Any:
     """A workflow with its counters."""
-    return answers.workflow(services(call).workflows.get(workflow_id), with_stats=True)
+    return answers.workflow_model(services(call).workflows.get(workflow_id), with_stats=True)
 
 
 @router.put(
@@ -83,7 +83,7 @@ def get_workflow(workflow_id: PathId, call: CurrentCall) -> Any:
 )
 def put_workflow(workflow_id: PathId, body: WorkflowChange, call: CurrentCall) -> Any:
     """Change the keys sent; a definition becomes a new immutable version."""
-    return answers.workflow(
+    return answers.workflow_model(
         services(call).workflows.change(workflow_id, answers.change_of(body)), with_stats=True
     )
 

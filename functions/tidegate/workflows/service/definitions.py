@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from tidegate_kit.errors import NotFound
 
+from tidegate.workflows.compiler import CompileError, compile_definition
 from tidegate.workflows.domain import Version, content_hash
 from tidegate.workflows.errors import DefinitionInvalid
 from tidegate.workflows.graph import Definition, Issue, load_definition
 from tidegate.workflows.repository.blobs import SMALL_OCTETS, Blobs
 from tidegate.workflows.repository.workflows import Workflows
+from tidegate.workflows.service.program import Program
 from tidegate.workflows.validation import Report, ValidationContext, validate_definition
 
 _KEPT_DEFINITIONS: Final = 32
@@ -28,13 +30,14 @@ class TenantNames:
     accounts: Container[str] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Loaded:
     """A version with its definition, as sent and as parsed (None when it is not valid)."""
 
     version: Version
     raw: Mapping[str, Any]
     parsed: Definition | None
+    program: Program | None = None
 
 
 class Definitions:
@@ -61,7 +64,7 @@ class Definitions:
             workflow_id=workflow_id,
             callees=self._workflows.callees,
         )
-        return validate_definition(raw, context)
+        return compilable(validate_definition(raw, context))
 
     def accept(self, raw: object, workflow_id: str, *, is_active: bool) -> Report:
         """The report of a definition that may be saved. Raises DefinitionInvalid (WF-1)."""
@@ -99,14 +102,14 @@ class Definitions:
         found: Mapping[str, Any] = self._blobs.get(_place(version.workflow_id), version.definition)
         return found
 
-    def load(self, workflow_id: str, number: int) -> Loaded:
+    def load(self, workflow_id: str, number: int, *, published: bool = False) -> Loaded:
         """A version with its definition; versions never change, so they are kept in memory.
 
-        Raises NotFound.
+        `published`: with its plan, as far as it has one. Raises NotFound.
         """
         key = (self._tenant_id, workflow_id, number)
         known = _kept.get(key)
-        if known is not None:
+        if known is not None and (known.version.plan is not None or not published):
             return known
         version = self._workflows.version(workflow_id, number)
         raw = self.raw(version)
@@ -116,15 +119,28 @@ class Definitions:
             _kept.popitem(last=False)
         return loaded
 
-    def parsed(self, workflow_id: str, number: int) -> Definition:
-        """The parsed definition of a valid version. Raises NotFound."""
-        parsed = self.load(workflow_id, number).parsed
-        if parsed is None:
+    def program(self, workflow_id: str, number: int) -> Program:
+        """A valid version, ready to be followed. Raises NotFound."""
+        loaded = self.load(workflow_id, number, published=True)
+        if loaded.parsed is None:
             raise NotFound
-        return parsed
+        if loaded.program is None:
+            loaded.program = Program(loaded.parsed, (loaded.version.plan or {}).get("gates", {}))
+        return loaded.program
 
 
 _kept: OrderedDict[tuple[str, str, int], Loaded] = OrderedDict()
+
+
+def compilable(report: Report) -> Report:
+    """The report, with the problem that a valid definition does not fit one machine (E10)."""
+    if not report.valid or report.definition is None:
+        return report
+    try:
+        compile_definition(report.definition)
+    except CompileError as error:
+        return replace(report, errors=(Issue("LIMIT_EXCEEDED", str(error), ""),))
+    return report
 
 
 def _place(workflow_id: str) -> str:

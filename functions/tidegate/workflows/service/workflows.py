@@ -73,6 +73,10 @@ class WorkflowService:
         self._workflows.create(whole.workflow, version)
         return whole
 
+    def new_workflow_id(self) -> str:
+        """An id for a workflow that somebody else stores."""
+        return self._ids()
+
     def prepare(self, draft: Draft, workflow_id: str) -> tuple[Whole, Version]:
         """A workflow and its first version, not yet stored. Raises DefinitionInvalid."""
         now = self._clock()
