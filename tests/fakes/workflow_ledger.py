@@ -163,7 +163,8 @@ class LedgerLambda(Backend):
     def _hold(self, record: Record, kind: str, attempt: Attempt) -> Work:
         record.pending = attempt
         if kind == "delay":
-            until = (EPOCH + timedelta(seconds=self.time() + attempt.seconds)).isoformat()
+            moment = EPOCH + timedelta(seconds=self.time() + attempt.seconds)
+            until = moment.isoformat().replace("+00:00", "Z")
             return Work(0.0, lambda: {"route": "wait", "until": until})
         body = {"route": "child", "machine": "arn:child", "name": "child"}
         return Work(0.0, lambda: {**body, "child": f"child of {record.step_id}"})

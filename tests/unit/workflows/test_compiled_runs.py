@@ -1,6 +1,6 @@
 """Compiled machines behave as the reference interpreter, and wait for nothing unrelated.
 
-The walker in tests/fakes/asl_walker.py runs them in virtual time, so that times are compared as well;
+The walker in tests/fakes/asl_walker.py runs them in virtual time, so that times are compared too;
 moto's interpreter, which is not ours, runs them in test_foreign_interpreter.py. LONG=1 runs 1,000
 graphs in place of 60.
 """

@@ -22,6 +22,7 @@ from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 from moto.stepfunctions.parser.utils import TMP_THREADS
 from tidegate.workflows.compiler import CompileOptions, compile_definition
 from tidegate.workflows.interpreter import Attempt, Run, Visit, interpret
+from tidegate.workflows.nodes import Done
 
 from tests.fakes.asl_walker import AslError
 from tests.fakes.strict_aws.layer import StrictAws
@@ -57,7 +58,7 @@ def machines(executing_aws: StrictAws, monkeypatch: pytest.MonkeyPatch) -> Stric
     """A double that runs machines without sleeping."""
     monkeypatch.setattr(moto_jsonata, "_eval_jsonata", evaluate)
     monkeypatch.setattr(retrier_decl, "time", NoSleep)
-    monkeypatch.setattr(wait_function.WaitFunction, "_wait_interval", lambda *_: None)
+    monkeypatch.setattr(wait_function.WaitFunction, "_wait_interval", lambda *_, **__: None)
     return executing_aws
 
 
@@ -107,9 +108,21 @@ def execute_machine(client: Any, role: str, name: str, machine: dict[str, Any]) 
     return str(client.describe_execution(executionArn=started["executionArn"])["status"])
 
 
-def without_timeouts(execute: Callable[[Visit], Attempt]) -> Callable[[Visit], Attempt]:
-    """The same behaviour in no time."""
-    return lambda visit: Attempt(execute(visit).result)
+def at_once(execute: Callable[[Visit], Attempt]) -> Callable[[Visit], Attempt]:
+    """The same behaviour in no time, without what depends on the clock.
+
+    Which unrelated nodes have ended already is visible to a step, though validation lets it mention
+    ancestors alone.
+    """
+
+    def tried(visit: Visit) -> Attempt:
+        result = execute(visit).result
+        if isinstance(result, Done):
+            output = {key: value for key, value in result.output.items() if key != "seen"}
+            return Attempt(Done(output, result.route))
+        return Attempt(result)
+
+    return tried
 
 
 def starts_children(raw: dict[str, Any]) -> bool:
@@ -129,10 +142,10 @@ def test_moto_agrees(machines: StrictAws, batch: int) -> None:
     seed, ran = batch * 1000, 0
     while ran < BATCH:
         seed += 1
-        raw = random_definition(seed, 3 + seed % 14)
+        raw = random_definition(seed, 3 + seed % 10)
         if starts_children(raw):
             continue
-        execute = without_timeouts(behaviour(seed))
+        execute = at_once(behaviour(seed))
         definition = valid(raw)
         run = interpret(definition, {}, execute)
         # What a failed run leaves running must not reach the next graph's ledger.
