@@ -63,7 +63,8 @@ def validate_definition(
         context or ValidationContext(), limits or Limits(), IssueLog(), IssueLog(), NodeFindings()
     )
     definition = _check(walk, raw, "", octets, Visible(frozenset(), in_loop=False), 0)
-    if walk.nodes > walk.limits.nodes or walk.edges > walk.limits.edges:
+    nested = definition is not None and bool(definition.loops)
+    if nested and (walk.nodes > walk.limits.nodes or walk.edges > walk.limits.edges):
         message = f"More than {walk.limits.nodes} nodes or {walk.limits.edges} edges in all."
         walk.errors.add("LIMIT_EXCEEDED", message, "")
         walk.well_shaped = False
