@@ -78,7 +78,7 @@ def report(figures: list[Figure]) -> str:
         "# Benchmarks",
         "",
         "Written by `python -m tests.benchmarks.run`: ratios measured in one run, each against a",
-        "reference run beside it. Cold = CPU of a fresh interpreter until its first response, median;",
+        "reference run beside it. Cold = CPU of a fresh process until its first response, median;",
         "warm = CPU of a call, best of seven rounds. The store answers from memory.",
         "",
         f"CPython {platform.python_version()}, {platform.machine()}.",

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Environment = Literal["development", "staging", "production"]
 
@@ -20,10 +19,10 @@ class SettingsError(RuntimeError):
     """A required setting is missing or unusable. The message names each one, never its value."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What every function needs (GEN-5). Nothing that decides where data lives has a default."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, case_sensitive=False)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     tidegate_env: Environment
     tidegate_stage: str = Field(min_length=1, pattern=r"^[a-z0-9-]{1,32}$")
@@ -83,7 +82,7 @@ def read_settings(kind: type[S], environment: Mapping[str, str] | None = None) -
         if name.upper() in source:
             values[name] = source[name.upper()]
     try:
-        return kind(**values) if environment is None else kind.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         missing = sorted(str(e["loc"][0]).upper() for e in error.errors() if e["type"] == "missing")
         wrong = sorted(str(e["loc"][0]).upper() for e in error.errors() if e["type"] != "missing")

@@ -1,5 +1,10 @@
 """HTTP of every domain: routing, the guard pipeline, errors, paging (contract part 1)."""
 
+from tidegate_kit.http.lean import import_fastapi
+
+# ruff: noqa: E402 - before anything below imports it the ordinary way
+import_fastapi()
+
 from tidegate_kit.http.app import lambda_app
 from tidegate_kit.http.call import Call, CurrentCall
 from tidegate_kit.http.paging import PageFields, PageParams, Paging

@@ -12,7 +12,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
-from mangum import Mangum
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
@@ -20,8 +19,9 @@ from tidegate_kit.auth.authenticate import Authenticator, DynamoMemberStore, loa
 from tidegate_kit.auth.tokens import KeyRing, LegacyPolicy, TokenVerifier
 from tidegate_kit.clients import kms_sealer
 from tidegate_kit.clock import Clock, system_clock
-from tidegate_kit.dynamo import Store, configure_store
+from tidegate_kit.dynamo import Store, configure_store, current_store
 from tidegate_kit.errors import BadRequest, MethodNotAllowed, envelope
+from tidegate_kit.http.adapter import LambdaAdapter
 from tidegate_kit.http.blocking import run_inline
 from tidegate_kit.http.call import Call
 from tidegate_kit.http.edge import Edge
@@ -73,7 +73,8 @@ def build_app(routers: Sequence[Router], platform: Platform) -> ASGIApp:
     for router in routers:
         # Literal segments win over parameters (GEN-4): Starlette takes the first match.
         router.api.routes.sort(key=lambda route: route.path.count("{"))  # type: ignore[attr-defined]
-        app.include_router(router.api)
+        # include_router would build every route a second time, at the first request.
+        app.router.routes.extend(router.api.routes)
 
     async def refuse(request: Request, error: Exception) -> Response:
         call: Call = request.scope["tidegate.call"]
@@ -84,6 +85,7 @@ def build_app(routers: Sequence[Router], platform: Platform) -> ASGIApp:
         return problem_response(problem, call.request_id, call.now)
 
     app.add_exception_handler(HTTPException, refuse)
+    app.middleware_stack = app.build_middleware_stack()
     domain = routers[0].domain if routers else "none"
     return Edge(app, platform.settings, domain, platform.clock)
 
@@ -136,7 +138,8 @@ def lambda_app(router: Router, settings_type: type[Settings] = Settings) -> Lamb
     configure_store(Store(settings.table_prefix, settings.aws_region))
     identify(settings, router.domain)
     app = build_app([router], build_platform(settings))
-    adapter = Mangum(app, lifespan="off")  # type: ignore[arg-type]
+    adapter = LambdaAdapter(app)
+    _ = current_store().connection.client  # made in init, where CPU is plentiful; no network
     gc.freeze()
     gc.enable()
 
@@ -151,8 +154,7 @@ def lambda_app(router: Router, settings_type: type[Settings] = Settings) -> Lamb
         if not _is_http_event(event):
             logger.warning("not an HTTP API event; refused")
             return _refusal(settings)
-        result: dict[str, Any] = adapter(event, context)
-        return result
+        return adapter(event, context)
 
     return handler
 

@@ -86,33 +86,28 @@ def parse_json(body: bytes) -> Any:
         value = _decoder.decode(text)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         raise BadRequest("The body is not valid JSON in UTF-8.") from None
-    _check_depth(text)
+    _check_depth(text, value)
     if "\\u" in text:
         _check_surrogates(value)
     return value
 
 
-def _check_depth(text: str) -> None:
+def _check_depth(text: str, value: Any) -> None:
     # Cheap upper bound first: only a text with that many brackets can be that deep.
     if text.count("[") + text.count("{") <= _MAX_DEPTH:
         return
-    depth, in_string, escaped = 0, False, False
-    for char in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                in_string = False
-        elif char == '"':
-            in_string = True
-        elif char in "[{":
-            depth += 1
-            if depth > _MAX_DEPTH:
-                raise BadRequest("The JSON body is nested more than 64 deep.")
-        elif char in "]}":
-            depth -= 1
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(_MAX_DEPTH):
+        if not level:
+            return
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, (dict, list))
+        ]
+    if level:
+        raise BadRequest("The JSON body is nested more than 64 deep.")
 
 
 def _check_surrogates(value: Any) -> None:

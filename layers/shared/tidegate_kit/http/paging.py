@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Query
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from tidegate_kit.auth.tokens import b64url_decode, b64url_encode
 from tidegate_kit.clock import epoch, from_epoch
@@ -48,14 +48,10 @@ class PageFields(ApiModel):
     page: int
     page_size: int
     total_pages: int
-    next_cursor: str | None = Field(default=None, description="Absent on the last page.")
-
-    @model_serializer(mode="wrap")
-    def _drop_absent_cursor(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data: dict[str, Any] = handler(self)
-        if data.get("next_cursor", "") is None:
-            del data["next_cursor"]
-        return data
+    # A model serializer would say the same at twice the cost of the whole answer.
+    next_cursor: str | None = Field(
+        default=None, description="Absent on the last page.", exclude_if=lambda value: value is None
+    )
 
 
 def _row_id(row: Any) -> str:

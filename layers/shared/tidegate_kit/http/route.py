@@ -20,7 +20,7 @@ from tidegate_kit.errors import (
     ServiceUnavailable,
     UnsupportedMediaType,
 )
-from tidegate_kit.http.blocking import run_blocking
+from tidegate_kit.http.blocking import is_inline, run_blocking
 from tidegate_kit.http.body import parse_form, parse_json
 from tidegate_kit.http.call import Call
 from tidegate_kit.http.fields import select_fields, selectable_fields
@@ -129,6 +129,8 @@ def _name_caller(call: Call) -> None:
 
 async def _read_body(request: Request, limit: int) -> bytes:
     try:
+        if is_inline():  # on Lambda the whole body came with the event
+            return await _collect(request, limit)
         async with asyncio.timeout(BODY_SECONDS):
             return await _collect(request, limit)
     except TimeoutError:

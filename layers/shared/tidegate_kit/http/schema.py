@@ -18,6 +18,8 @@ _BIDI = {chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 def clean_text(value: str) -> str:
     """Trim; refuse control characters (line breaks and tabs are text) and lone surrogates."""
+    if value.isprintable():  # the common case: no control, format or surrogate character
+        return value.strip()
     for char in value:
         category = unicodedata.category(char)
         if category == "Cs" or char in _BIDI:
