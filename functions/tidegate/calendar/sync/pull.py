@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from tidegate_kit.clock import Clock
@@ -16,7 +16,7 @@ from tidegate.calendar.service.events import note, parts_of, retried
 from tidegate.calendar.sync.caller import Caller
 from tidegate.calendar.sync.google import Page, Refused
 from tidegate.calendar.sync.merge import DELETED, SKIPPED, Decision, Here, Met, decide
-from tidegate.calendar.sync.remote import RemoteEvent, Unreadable, read_remote
+from tidegate.calendar.sync.remote import LONG_AGO, RemoteEvent, Unreadable, read_remote
 from tidegate.calendar.sync.report import Report
 from tidegate.calendar.sync.session import Session
 
@@ -42,6 +42,7 @@ class Pull:
         self._clock = clock
         self._ids = ids
         self._restarted = False
+        self._removed: set[str] = set()
 
     def run(self) -> None:
         """Go on from the last page that was taken over, to the end. Raises as Caller.call."""
@@ -85,7 +86,8 @@ class Pull:
             return None
 
     def _apply(self, page: Page) -> None:
-        remotes = list(self._readable(page))
+        # A series comes before its occurrences, which take their title and UID from it.
+        remotes = sorted(self._readable(page), key=lambda remote: bool(remote.series))
         for chunk in _chunks(self._named(remotes)):
             for decision in retried(lambda part=chunk: self._take_over(part)):  # type: ignore[misc]
                 self._report.pulled(decision)
@@ -114,15 +116,59 @@ class Pull:
         connection = self._session.connection
         here = Here(connection.account, connection.full or "", self._clock())
         decisions: list[Decision] = []
+        removed = set(self._removed)
         for remote, event_id, uid in chunk:
             local, noted = found[event_id]
             whole = found[series[event_id]][0] if event_id in series else None
             uid = whole.ical_uid if whole is not None else uid
-            decisions.append(decide(Met(remote, event_id, uid, local, noted, whole), here))
+            if noted is not None and remote.updated == LONG_AGO:
+                remote = self._with_time(remote)
+            if whole is None and self._is_remnant(remote, series.get(event_id), removed):
+                remote = replace(remote, content=None)
+            decision = decide(Met(remote, event_id, uid, local, noted, whole), here)
+            if decision.write is not None and decision.write.put is not None:
+                found[event_id] = (decision.write.put, None)  # a series, for its occurrences
+            elif decision.write is not None and decision.write.remove is not None:
+                found[event_id] = (None, None)
+                removed.add(event_id)
+            decisions.append(decision)
         writes = [decision.write for decision in decisions if decision.write is not None]
         self._remove_parts([write.remove for write in writes if write.remove is not None])
         self._events.commit(writes)
+        self._removed = removed
         return decisions
+
+    def _is_remnant(
+        self, remote: RemoteEvent, series_id: str | None, removed: Collection[str]
+    ) -> bool:
+        """A cancelled occurrence whose series was deleted; a full sync has none of those."""
+        if series_id in removed:
+            return True
+        if remote.content is None or remote.content.status != "cancelled" or not remote.series:
+            return False
+        if self._session.connection.full is not None:
+            return False
+        try:
+            series = self._caller.call(
+                lambda token, seconds: self._caller.google.get(token, seconds, remote.series)
+            )
+        except Refused as refused:
+            if refused.status not in {404, 410}:
+                raise ProviderUnavailable(log=f"events.get: {refused}") from refused
+            return True
+        return series.get("status") == "cancelled"
+
+    def _with_time(self, remote: RemoteEvent) -> RemoteEvent:
+        """Lists do not tell when an event was deleted; asked for by id, Google does."""
+        try:
+            resource = self._caller.call(
+                lambda token, seconds: self._caller.google.get(token, seconds, remote.id)
+            )
+            updated = read_remote({**resource, "status": "cancelled"}, "UTC").updated
+        except (Refused, Unreadable) as error:
+            logger.info("time of a deletion is not told", cause=str(error))
+            return remote
+        return replace(remote, updated=updated)
 
     def _remove_parts(self, removed: Sequence[Event]) -> None:
         """The changed occurrences of deleted series go first: a killed call can go on."""

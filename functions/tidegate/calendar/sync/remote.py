@@ -16,7 +16,7 @@ from tidegate.calendar.drafts import FIRST_YEAR, LAST_YEAR
 from tidegate.calendar.ical.dates import google_lines, read_google_lines, read_value, write_value
 from tidegate.calendar.zones import known_zones, local
 
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_ATTENDEES = 100
 
 
@@ -29,7 +29,8 @@ class RemoteEvent:
     """An event resource, read. `content` is None for one that was deleted.
 
     uid: empty where Google does not tell it (deletions); series: Google's id of the series that
-    this is a changed occurrence of; recurrence_id: which occurrence.
+    this is a changed occurrence of; recurrence_id: which occurrence. updated: LONG_AGO where Google
+    does not tell it (deletions).
     """
 
     id: str
@@ -71,7 +72,7 @@ def _read(resource: Any, calendar_zone: str) -> RemoteEvent:
     return RemoteEvent(
         id=str(resource["id"]),
         etag=str(resource.get("etag", "")),
-        updated=datetime.fromisoformat(updated) if updated else _LONG_AGO,
+        updated=datetime.fromisoformat(updated) if updated else LONG_AGO,
         uid=str(resource.get("iCalUID", "")),
         series=series,
         recurrence_id=recurrence_id,
