@@ -18,6 +18,7 @@ from tidegate_kit.http.app import check_mounted, check_unique, mounted_routes
 from tidegate_kit.http.spec import RouteSpec
 
 from tidegate.accounts.routes import router as accounts
+from tidegate.calendar.routes import router as calendar
 from tidegate.identity.routes import router as identity
 from tidegate.manifest import deployed, openapi
 from tidegate.monitoring.routes import router as monitoring
@@ -28,6 +29,7 @@ from tidegate.workflows.routes import router as workflows
 
 ROUTERS: tuple[Router, ...] = (
     accounts,
+    calendar,
     identity,
     monitoring,
     onboarding,

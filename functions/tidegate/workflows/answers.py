@@ -14,7 +14,12 @@ from tidegate.workflows.domain import RunSettings, Version, Workflow
 from tidegate.workflows.schemas import (
     ExecuteRequest,
     ExecutionStats,
+    Exported,
+    ExportedWorkflow,
+    ImportedWorkflow,
+    ImportReport,
     IssueModel,
+    Unmapped,
     Validation,
     VersionDetail,
     VersionRow,
@@ -25,8 +30,9 @@ from tidegate.workflows.schemas import (
     WorkflowSettings,
 )
 from tidegate.workflows.service.executions import Start
+from tidegate.workflows.service.imports import Report
 from tidegate.workflows.service.workflows import Change, Draft, Whole
-from tidegate.workflows.validation import Report
+from tidegate.workflows.validation import Report as ValidationReport
 
 
 def stable_id(call: Call) -> str | None:
@@ -126,7 +132,7 @@ def workflow_row(workflow: Workflow) -> WorkflowRow:
     )
 
 
-def validation(report: Report) -> Validation:
+def validation(report: ValidationReport) -> Validation:
     """The answer of a validation."""
     return Validation(
         valid=report.valid,
@@ -152,3 +158,26 @@ def _version(version: Version) -> dict[str, Any]:
         "created_by": version.created_by,
         "content_hash": version.content_hash,
     }
+
+
+def exported(whole: Whole) -> Exported:
+    """A workflow as a file."""
+    workflow = whole.workflow
+    return Exported(
+        workflow=ExportedWorkflow(
+            name=workflow.name,
+            description=workflow.description,
+            definition=dict(whole.definition),
+            settings=WorkflowSettings(**vars(workflow.settings)),
+        )
+    )
+
+
+def imported(whole: Whole, report: Report) -> ImportedWorkflow:
+    """The workflow that an import made."""
+    return ImportedWorkflow(
+        **workflow_fields(whole),
+        report=ImportReport(
+            mapped=report.mapped, unmapped=[Unmapped(**row) for row in report.unmapped]
+        ),
+    )

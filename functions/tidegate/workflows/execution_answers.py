@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from tidegate.workflows.domain import Blob, Execution, LogEntry, Step
 from tidegate.workflows.errors import WorkflowExecutionFailed
+from tidegate.workflows.interpreter import DryRun
 from tidegate.workflows.repository.blobs import Blobs
 from tidegate.workflows.repository.ledger import Ledger
 from tidegate.workflows.schemas import (
+    DryRunResult,
     ErrorModel,
     ExecutionModel,
     ExecutionRow,
@@ -16,6 +19,7 @@ from tidegate.workflows.schemas import (
     Started,
     StepErrorModel,
     StepModel,
+    WouldCall,
 )
 from tidegate.workflows.service.outcome import place_of_execution
 
@@ -113,3 +117,35 @@ def step(step: Step, blobs: Blobs) -> StepModel:
 def log(entry: LogEntry) -> LogModel:
     """A line of a log."""
     return LogModel(**{**vars(entry), "data": dict(entry.data)})
+
+
+def dry_run(rehearsed: DryRun, now: datetime) -> DryRunResult:
+    """A rehearsal; its times are virtual, counted from now."""
+    run = rehearsed.run
+
+    def at(seconds: float) -> datetime:
+        return now + timedelta(seconds=seconds)
+
+    steps = [
+        StepModel(
+            step_id=one.step_id,
+            type=one.type,
+            status=one.status.value,
+            started_at=at(one.started_at),
+            completed_at=None if one.completed_at is None else at(one.completed_at),
+            attempts=one.attempts,
+            output=one.output,
+            error=None
+            if one.error is None
+            else StepErrorModel(code=one.error.code, message=one.error.message),
+        )
+        for one in run.steps
+    ]
+    status: Any = run.status.value
+    return DryRunResult(
+        status=status,
+        steps=steps,
+        output_data=run.output,
+        would_call=[WouldCall(**call) for call in rehearsed.would_call],
+        warnings=list(rehearsed.warnings),
+    )

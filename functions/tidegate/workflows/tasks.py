@@ -17,7 +17,7 @@ _SYSTEM = "system"
 
 
 def step(event: Mapping[str, Any], context: object) -> Answer:
-    """Step Functions: {tenant_id, execution_id, action, step_id?, task_token?, error?} in, ids only.
+    """Step Functions: {tenant_id, execution_id, action, step_id?, task_token?, error?}, ids only.
 
     Raises StepRetryable and StepFailed, which the machine knows by name.
     """

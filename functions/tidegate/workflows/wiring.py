@@ -22,9 +22,12 @@ from tidegate.workflows.repository.workflows import DynamoWorkflows, Workflows
 from tidegate.workflows.service.definitions import Definitions
 from tidegate.workflows.service.executions import ExecutionService, Stores
 from tidegate.workflows.service.gates import Gates
+from tidegate.workflows.service.imports import Imports
 from tidegate.workflows.service.machines import Machines, StepFunctions
 from tidegate.workflows.service.outcome import Outcomes
+from tidegate.workflows.service.pictures import Pictures
 from tidegate.workflows.service.publish import MachineTarget, Publisher
+from tidegate.workflows.service.rehearsals import Rehearsals
 from tidegate.workflows.service.steps import Steps, Tools
 from tidegate.workflows.service.workflows import WorkflowService
 from tidegate.workflows.settings import WorkflowsSettings
@@ -51,6 +54,9 @@ class Services:
     workflows: WorkflowService
     executions: ExecutionService
     steps: Steps
+    pictures: Pictures
+    rehearsals: Rehearsals
+    imports: Imports
 
 
 def start_task() -> WorkflowsSettings:
@@ -118,12 +124,18 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
         clock=clock,
         ids=new_id,
     )
+    workflows = WorkflowService(stored.workflows, definitions, user_id, clock, new_id)
     return Services(
         stored,
         definitions,
-        WorkflowService(stored.workflows, definitions, user_id, clock, new_id),
+        workflows,
         executions,
         Steps(tools),
+        Pictures(
+            stored.workflows, stored.executions, stored.ledger, definitions, settings.partition
+        ),
+        Rehearsals(stored.workflows, definitions, clock),
+        Imports(workflows, definitions),
     )
 
 
