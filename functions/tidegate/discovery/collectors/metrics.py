@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tidegate_kit.clock import iso
 
-from tidegate.discovery.collectors.base import Draft, Read, Reader
+from tidegate.discovery.collectors.base import UNKNOWN, Answer, Draft, Read, Reader, Vanished
 
 GET_METRIC_DATA = Read("cloudwatch", "get_metric_data", "cloudwatch:GetMetricData")
 HOUR, DAY = 3600, 86400
@@ -84,14 +84,7 @@ def _measure_batch(reader: Reader, batch: list[Wanted], end: datetime, region: s
     complete = set(points)
     token: str | None = None
     for _ in range(_MAX_ANSWERS):
-        answer = reader.nested(
-            GET_METRIC_DATA,
-            region=region,
-            MetricDataQueries=queries,
-            StartTime=start,
-            EndTime=end,
-            NextToken=token,
-        )
+        answer = _answer(reader, queries, start, end, token, region)
         if not answer.known or answer.data is None:
             complete = set()
             break
@@ -112,6 +105,27 @@ def _measure_batch(reader: Reader, batch: list[Wanted], end: datetime, region: s
             _reduced(item.series, points[key], start) if key in complete else None,
             known=key in complete,
         )
+
+
+def _answer(
+    reader: Reader,
+    queries: list[dict[str, Any]],
+    start: datetime,
+    end: datetime,
+    token: str | None,
+    region: str | None,
+) -> Answer:
+    try:
+        return reader.nested(
+            GET_METRIC_DATA,
+            region=region,
+            MetricDataQueries=queries,
+            StartTime=start,
+            EndTime=end,
+            NextToken=token,
+        )
+    except Vanished:
+        return UNKNOWN  # "not found" here is not about the resources of the page
 
 
 def _query(key: str, item: Wanted) -> dict[str, Any]:
