@@ -39,7 +39,7 @@ def connect(api: Api, customer: Customer, telling: Telling) -> str:
 
 
 def discover(api: Api, onboarding_id: str, telling: Telling) -> None:
-    """Watch the first discovery, then say what was found and what could not be read."""
+    """Watch a discovery to its end, then say what was found and what could not be read."""
     ended = ("completed", "completed_with_gaps", "failed")
     run: dict[str, Any] = {}
     for run in api.poll(
@@ -50,14 +50,24 @@ def discover(api: Api, onboarding_id: str, telling: Telling) -> None:
     for region in run["regions"]:
         for unit in region["services"]:
             if unit["status"] != "ok":
-                why = unit.get("reason") or ", ".join(unit["missing_actions"])
-                gaps.append((region["region"], unit["service"], unit["status"], (why or "")[:90]))
+                why = ", ".join(unit["missing_actions"]) or unit.get("reason") or ""
+                gaps.append((region["region"], unit["service"], unit["status"], why[:90]))
     telling.say(f"{run['resources_found']} resources, status {run['status']}")
     if gaps:
         telling.say("could not be read (and is therefore unknown, not empty):")
         telling.table(["region", "service", "status", "why"], gaps)
     else:
         telling.say("everything that was asked could be read")
+
+
+def lose_permissions(api: Api, customer: Customer, onboarding_id: str, telling: Telling) -> None:
+    """The customer takes permissions away; the next discovery must say so, not show nothing."""
+    role = f"TidegateAccess-{onboarding_id[:8]}"
+    actions = ["logs:DescribeLogGroups", "s3:GetLifecycleConfiguration"]
+    telling.say(f"the customer's administrator denies {' and '.join(actions)}")
+    with customer.denying(role, actions):
+        api.call("POST", f"/onboarding/{onboarding_id}/rediscover", {"services": ["logs", "s3"]})
+        discover(api, onboarding_id, telling)
 
 
 def show(api: Api, telling: Telling) -> None:
@@ -106,7 +116,9 @@ def run(cloud: LocalCloud, telling: Telling) -> None:
         memory.write_text(json.dumps({"id": onboarding_id, "email": email, "password": password}))
     with telling.act("5. Discover what is in it"):
         discover(api, onboarding_id, telling)
-    with telling.act("6. The dashboard"):
+    with telling.act("6. What if the role may read less than it should?"):
+        lose_permissions(api, customer, onboarding_id, telling)
+    with telling.act("7. The dashboard"):
         show(api, telling)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +106,18 @@ class Customer:
                 raise StackFailed(stack.get("StackStatusReason", status))
             time.sleep(0.3)
         raise StackFailed("no end after 5 minutes")
+
+    @contextmanager
+    def denying(self, role: str, actions: Sequence[str]) -> Iterator[None]:
+        """Inside the block the customer's administrator denies the role these actions."""
+        iam = self.aws("iam")
+        policy = {"Effect": "Deny", "Action": list(actions), "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [policy]})
+        iam.put_role_policy(RoleName=role, PolicyName="freeze", PolicyDocument=document)
+        try:
+            yield
+        finally:
+            iam.delete_role_policy(RoleName=role, PolicyName="freeze")
 
     def delete_stack(self, name: str) -> None:
         """Delete a stack if it exists."""
