@@ -79,7 +79,7 @@ def broken() -> Json:
 
 
 @pytest.mark.hazard("E2")
-@pytest.mark.bite("tidegate.workflows.validation.validate.check_structure", returns=None)
+@pytest.mark.bite("tidegate.workflows.validation.structure._check_branches", returns=None)
 def test_all_problems_at_once() -> None:
     """E2: every kind of problem is reported in one answer, with its place."""
     found = problems(broken(), workflow_id="self", callees=lambda one: [])
@@ -253,7 +253,8 @@ def failing(times: int, *, retryable: bool, also: str = "") -> Any:
 def test_retries_then_the_error_edge() -> None:
     """E29: retries come first, then the edge, once; an error behind the edge ends the run."""
     raw = flow_of(
-        ("s", "start", {}), ("h", "http", RETRIED), ("ok", "transform", T), ("err", "http", RETRIED),
+        ("s", "start", {}), ("h", "http", RETRIED), ("ok", "transform", T),
+        ("err", "http", RETRIED),
         edges=["s>h", "h>ok", "h:error>err"],
     )  # fmt: skip
     recovered = run_both(raw, failing(2, retryable=True))

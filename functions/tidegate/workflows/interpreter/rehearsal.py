@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.workflows.graph import Definition
+from tidegate.workflows.graph import NEXT, Definition
 from tidegate.workflows.interpreter.simulate import Attempt, Run, Visit, interpret
 from tidegate.workflows.nodes import (
     NODE_TYPES,
@@ -127,15 +127,17 @@ def _mocked(rehearsal: _Rehearsal, visit: Visit) -> Done | StepError | None:
 
 
 def _mocked_route(visit: Visit, output: Mapping[str, Any]) -> str:
-    """The route a mocked output stands for: a condition's result, an approval's decision."""
+    """The route of a mocked output: by result, decision or `route`; else a switch's default."""
     kind = NODE_TYPES[visit.node.type]
     if visit.node.type == "condition":
         return "true" if output.get("result") is True else "false"
     if visit.node.type == "approval":
         return "true" if output.get("decision", "approved") == "approved" else "false"
+    handles = kind.handles(visit.node.data)
     route = output.get("route")
-    routes = kind.handles(visit.node.data).routes
-    return route if isinstance(route, str) and route in routes else (*routes, "")[-1]
+    if isinstance(route, str) and route in handles.routes:
+        return route
+    return handles.unnamed or (handles.routes[-1] if handles.routes else NEXT)
 
 
 def _sampled(rehearsal: _Rehearsal, kind: NodeType[Any], visit: Visit) -> Done:
