@@ -187,6 +187,17 @@ def test_http_statuses(status: int, expect: Any, outcome: str) -> None:
     assert (failed.value.code, failed.value.retryable) == (f"HTTP_{status}", outcome == "again")
 
 
+def test_deep_answers_fail_the_step() -> None:
+    """An answer that would exhaust the stack later is refused."""
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+    port = Recorder()
+    port.call = lambda request, *, effect_key: HttpAnswer(200, {}, deep)  # type: ignore[method-assign]
+    with pytest.raises(StepError, match="nests deeper"):
+        run_node(call("http", port))
+
+
 def test_approvals() -> None:
     """An approval parks with its token; only an approved decision goes the true way."""
     port = Recorder()

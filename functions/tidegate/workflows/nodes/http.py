@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from tidegate.workflows.graph.parse import too_deep
 from tidegate.workflows.nodes.base import Done, Effect, NodeData, NodeType
 from tidegate.workflows.nodes.context import NodeContext
 from tidegate.workflows.nodes.errors import StepError
 from tidegate.workflows.nodes.fields import OPEN, JsonMap, ShortText, Text, TextMap
 from tidegate.workflows.nodes.ports import HttpRequest, needed
+
+# Foreign JSON is walked later (secrets hidden, paths looked up); its depth must not be the sender's.
+_MAX_BODY_DEPTH: Final = 100
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 Status = Annotated[int, Field(ge=100, le=599)]
@@ -77,6 +81,8 @@ class HttpNode(NodeType[HttpData]):
                 f"The answer's status {answer.status} was not expected.",
                 retryable=answer.status == 429 or answer.status >= 500,
             )
+        if isinstance(answer.body, dict | list) and too_deep(answer.body, _MAX_BODY_DEPTH):
+            raise StepError("INVALID_ANSWER", f"The answer nests deeper than {_MAX_BODY_DEPTH}.")
         return Done({"status": answer.status, "headers": answer.headers, "body": answer.body})
 
 
