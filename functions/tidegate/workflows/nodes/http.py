@@ -14,7 +14,7 @@ from tidegate.workflows.nodes.errors import StepError
 from tidegate.workflows.nodes.fields import OPEN, JsonMap, ShortText, Text, TextMap
 from tidegate.workflows.nodes.ports import HttpRequest, needed
 
-# Foreign JSON is walked later (secrets hidden, paths looked up); its depth must not be the sender's.
+# Foreign JSON is walked later (secrets hidden, paths looked up): its depth is bounded here.
 _MAX_BODY_DEPTH: Final = 100
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
