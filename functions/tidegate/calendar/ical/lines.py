@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-_BREAK = re.compile(r"\r?\n")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_ESCAPE = re.compile(r"\\([\\;,nN])")
+_FOREIGN = re.compile(r"(X-[A-Za-z0-9-]{1,100})[;:=]", re.ASCII)
 MAX_DEPTH = 6
 
 
@@ -25,9 +26,7 @@ class Property:
     @property
     def plain(self) -> str:
         """The value of a TEXT property, unescaped."""
-        from icalendar.prop import vText
-
-        return str(vText.from_ical(self.value))
+        return _ESCAPE.sub(lambda found: "\n" if found[1] in "nN" else found[1], self.value)
 
 
 @dataclass
@@ -66,13 +65,11 @@ class Problems(list[tuple[int, str]]):
 
 def read_tree(data: bytes, problems: Problems) -> list[Component]:
     """The VCALENDAR components of a file; what cannot be read is added to `problems`."""
-    text = _decoded(data, problems)
-    if text is None:
-        return []
     root = Component("", 0)
     open_ones = [root]
-    for number, line in _unfolded(text, problems):
-        one = read_property(number, line, problems)
+    for parts in _unfolded(data.removeprefix(b"\xef\xbb\xbf")):
+        line = _decoded(parts, problems)
+        one = read_property(parts[0][0], line, problems) if line is not None else None
         if one is not None:
             _place(one, open_ones, problems)
     for unclosed in open_ones[1:]:
@@ -82,29 +79,45 @@ def read_tree(data: bytes, problems: Problems) -> list[Component]:
     return root.children
 
 
-def _decoded(data: bytes, problems: Problems) -> str | None:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        problems.add(data.count(b"\n", 0, error.start) + 1, "is not UTF-8")
-        return None
+def _unfolded(data: bytes) -> Iterator[list[tuple[int, bytes]]]:
+    """Logical lines as (number, octets) of their physical lines; blank ones are left out.
 
-
-def _unfolded(text: str, problems: Problems) -> Iterator[tuple[int, str]]:
-    """(number of the first physical line, logical line); blank lines are left out."""
-    number, parts = 0, [""]
-    for current, physical in enumerate(_BREAK.split(text), 1):
-        if _CONTROL.search(physical):
-            problems.add(current, "holds a control character")
-            physical = _CONTROL.sub("", physical)
-        if physical[:1] in {" ", "\t"} and number:
-            parts.append(physical[1:])
+    Octets, because old producers fold in the middle of a character.
+    """
+    parts: list[tuple[int, bytes]] = []
+    for number, physical in enumerate(data.split(b"\n"), 1):
+        physical = physical.removesuffix(b"\r")
+        if physical[:1] in {b" ", b"\t"} and parts:
+            parts.append((number, physical[1:]))
             continue
-        if number:
-            yield number, "".join(parts)
-        number, parts = (current, [physical]) if physical.strip() else (0, [""])
-    if number:
-        yield number, "".join(parts)
+        if parts:
+            yield parts
+        parts = [(number, physical)] if physical.strip() else []
+    if parts:
+        yield parts
+
+
+def _decoded(parts: list[tuple[int, bytes]], problems: Problems) -> str | None:
+    try:
+        line = b"".join(octets for _, octets in parts).decode()
+    except UnicodeDecodeError as error:
+        problems.add(_at(parts, error.start), "is not UTF-8")
+        return None
+    found = _CONTROL.search(line)
+    if found is not None:
+        octets = len(line[: found.start()].encode())
+        problems.add(_at(parts, octets), "holds a control character")
+        return None
+    return line
+
+
+def _at(parts: list[tuple[int, bytes]], position: int) -> int:
+    """The physical line of an octet of a logical line."""
+    for number, octets in parts:
+        if position < len(octets):
+            return number
+        position -= len(octets)
+    return parts[-1][0]
 
 
 def read_property(number: int, line: str, problems: Problems) -> Property | None:
@@ -115,6 +128,9 @@ def read_property(number: int, line: str, problems: Problems) -> Property | None
     try:
         name, parameters, value = library(line).raw_parts()
     except ValueError:
+        foreign = _FOREIGN.match(line)
+        if foreign is not None:  # a vendor's own property is kept as it is, whatever it holds
+            return Property(foreign[1].upper(), {}, "", line, number) if ":" in line else None
         problems.add(number, "is not NAME:value or NAME;PARAMETER=value:value")
         return None
     plain = {

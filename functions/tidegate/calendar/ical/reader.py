@@ -14,7 +14,7 @@ from tidegate.calendar.ical.dates import read_value, read_values, write_value
 from tidegate.calendar.ical.lines import Component, Problems, Property, read_tree
 from tidegate.calendar.ical.tzids import ZoneNames
 from tidegate.calendar.recurrence import read_rule
-from tidegate.calendar.zones import local, zone
+from tidegate.calendar.zones import known_zones, local, zone
 
 MAX_EVENTS = 5000
 MAX_ATTENDEES = 100
@@ -25,7 +25,8 @@ _ONCE = (
     "UID", "DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "RRULE", "SUMMARY", "DESCRIPTION",
     "LOCATION", "STATUS",
 )  # fmt: skip
-_MADE = frozenset({*_ONCE, "EXDATE", "RDATE", "DTSTAMP", "CREATED", "LAST-MODIFIED"})
+DAY_ZONE = "X-TIDEGATE-TIME-ZONE"
+_MADE = frozenset({*_ONCE, DAY_ZONE, "EXDATE", "RDATE", "DTSTAMP", "CREATED", "LAST-MODIFIED"})
 _STATUS: dict[str, Status] = {"TENTATIVE": "tentative", "CANCELLED": "cancelled"}
 
 
@@ -173,6 +174,9 @@ class _Event:
             raise _Wrong(self._part.line, "an event needs DTSTART")
         name = self._zone_of(one)
         moment = self._moment(one, name or "UTC")
+        own = self._part.first(DAY_ZONE)
+        if own is not None and own.value in known_zones() and not isinstance(moment, datetime):
+            name = own.value  # a date tells no zone, so our own files do
         return moment, name or "UTC", name is None and isinstance(moment, datetime)
 
     def _end(self, start: Moment, name: str) -> Moment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 
 from tidegate.calendar.ical.dates import read_value
@@ -65,11 +65,9 @@ def by_name(tzid: str) -> str | None:
         return tzid
     if tzid in _windows_zones():
         return _windows_zones()[tzid]
-    if tzid.startswith("/"):
-        parts = tzid.strip("/").split("/")
-        tails = ("/".join(parts[start:]) for start in range(1, len(parts)))
-        return next((tail for tail in tails if tail in known_zones()), None)
-    return None
+    parts = tzid.strip("/").split("/")[-6:]
+    tails = ("/".join(parts[start:]) for start in range(len(parts) - 1))
+    return next((tail for tail in tails if tail in known_zones()), None)
 
 
 def _by_offsets(definition: Component, year: int) -> str | None:
@@ -128,8 +126,10 @@ def _onsets(rules: Component, year: int) -> list[datetime]:
         added = [read_value(one.value, "UTC") for one in rules.each("RDATE")][:200]
     except ValueError:
         return []
-    if not isinstance(first, datetime):
+    if first is None:
         return []
+    if not isinstance(first, datetime):
+        first = datetime.combine(first, time(), UTC)
     onsets = [one for one in (first, *added) if isinstance(one, datetime) and one.year <= year]
     if rule is not None and rule.frequency == "YEARLY" and first.year <= year:
         day = max(first.date(), date(year - 1, 1, 1))

@@ -10,7 +10,7 @@ from typing import Any
 from tidegate.calendar.domain import Content, Event, Moment, read_moment
 from tidegate.calendar.ical.dates import read_value, write_value
 from tidegate.calendar.ical.lines import Problems, Property, read_property
-from tidegate.calendar.ical.reader import email_of
+from tidegate.calendar.ical.reader import DAY_ZONE, email_of
 from tidegate.calendar.recurrence import rule_text
 from tidegate.calendar.zones import instant, known_zones
 
@@ -67,6 +67,8 @@ def _event_lines(event: Event, uid: str) -> Iterator[str]:
     yield f"LAST-MODIFIED:{_stamp(event.updated_at)}"
     yield f"DTSTART{_when(content.start, content)}"
     yield f"DTEND{_when(content.last, content)}"
+    if content.all_day and content.time_zone != "UTC":
+        yield f"{DAY_ZONE}:{content.time_zone}"
     if event.recurrence_id:
         yield _recurrence_id(event)
     yield f"SUMMARY:{_text(content.title)}"
@@ -81,9 +83,9 @@ def _event_lines(event: Event, uid: str) -> Iterator[str]:
 
 
 def _text(value: str) -> str:
-    from icalendar.prop import vText
-
-    return vText(_CONTROL.sub("", value.replace("\r\n", "\n"))).to_ical().decode()
+    """A TEXT value (RFC 5545 3.3.11)."""
+    plain = _CONTROL.sub("", value).replace("\\", "\\\\").replace("\n", "\\n")
+    return plain.replace(";", "\\;").replace(",", "\\,")
 
 
 def _stamp(moment: datetime) -> str:
@@ -133,7 +135,7 @@ def _guest_line(email: str, name: str | None, kept: Property | None) -> str:
     given = dict(kept.parameters) if kept is not None else {}
     given.pop("CN", None)
     if name is not None:
-        given["CN"] = _CONTROL.sub("", name).replace('"', "'").replace("\n", " ")
+        given["CN"] = _CONTROL.sub("", name)
     parameters = Parameters(given).to_ical().decode() if given else ""
     plain = _CONTROL.sub("", email).replace("\n", "").replace("\t", "")
     address = plain if ":" in plain else f"mailto:{plain}"
