@@ -27,7 +27,7 @@ from tidegate.templates.schemas import (
 )
 from tidegate.templates.service import parameters_of
 from tidegate.templates.wiring import service_for
-from tidegate.workflows.public import add_workflow, workflow_fields
+from tidegate.workflows.public.drafts import add_workflow, workflow_fields
 
 router = Router("templates")
 Page = Annotated[PageParams, Depends()]

@@ -10,7 +10,7 @@ from tidegate_kit.http import ApiModel, PageFields, RequestModel, Text, Timestam
 from tidegate_kit.http.schema import NotNull
 
 from tidegate.templates.domain import ParameterType
-from tidegate.workflows.public import WorkflowModel
+from tidegate.workflows.public.drafts import WorkflowModel
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 Description = Annotated[Text, StringConstraints(max_length=2000)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tidegate.workflows.public import CreationSettings
+from tidegate.workflows.public import WorkflowDataSettings
 
 
-class TemplatesSettings(CreationSettings):
+class TemplatesSettings(WorkflowDataSettings):
     """What the workflows domain needs: instantiating creates a workflow in one transaction."""

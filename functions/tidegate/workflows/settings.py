@@ -6,10 +6,15 @@ from pydantic import Field
 from tidegate_kit.settings import Settings
 
 
-class WorkflowsSettings(Settings):
-    """GEN-5, the bucket of large data, and who runs and serves state machines."""
+class WorkflowDataSettings(Settings):
+    """What a function needs that reads or creates workflows and runs none."""
 
     data_bucket: str = Field(min_length=3)
+
+
+class WorkflowsSettings(WorkflowDataSettings):
+    """GEN-5, the bucket of large data, and who runs and serves state machines."""
+
     workflow_machine_role_arn: str = Field(pattern=r"^arn:[a-z-]+:iam::\d{12}:role/")
     workflow_step_function_arn: str = Field(pattern=r"^arn:[a-z-]+:lambda:")
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
 from tidegate_kit.clients import platform_client
 from tidegate_kit.clock import system_clock
 from tidegate_kit.dynamo import Transaction
 from tidegate_kit.http import Call
 from tidegate_kit.ids import new_id
-from tidegate_kit.settings import Settings, settings_of
+from tidegate_kit.settings import settings_of
 
 from tidegate.workflows.answers import stable_id
 from tidegate.workflows.domain import RunSettings
@@ -19,12 +18,7 @@ from tidegate.workflows.repository.blobs import S3Blobs
 from tidegate.workflows.repository.workflows import DynamoWorkflows
 from tidegate.workflows.service.definitions import Definitions
 from tidegate.workflows.service.workflows import Draft, Whole, WorkflowService
-
-
-class CreationSettings(Settings):
-    """What a function needs that creates workflows and runs none."""
-
-    data_bucket: str = Field(min_length=3)
+from tidegate.workflows.settings import WorkflowDataSettings
 
 
 def add_workflow(
@@ -40,7 +34,7 @@ def add_workflow(
 
     The writes have the conditions "workflow" and "version". Raises DefinitionInvalid.
     """
-    settings, scope = settings_of(CreationSettings), call.principal.tenant
+    settings, scope = settings_of(WorkflowDataSettings), call.principal.tenant
     workflows = DynamoWorkflows(scope)
     blobs = S3Blobs(scope, platform_client("s3", settings.aws_region), settings.data_bucket)
     definitions = Definitions(scope.tenant_id, workflows, blobs)
