@@ -35,6 +35,7 @@ from tests.fakes.strict_aws.lock import LOCK, locked_dispatch
 from tests.fakes.strict_aws.policy_eval import Decision, Document, Request, evaluate
 from tests.fakes.strict_aws.services import Services
 from tests.fakes.strict_aws.session_gate import SessionGate
+from tests.fakes.strict_aws.snapshots import cheap_snapshots
 from tests.fakes.strict_aws.stepfunctions import StepFunctions
 from tests.fakes.strict_aws.trust_gate import TrustGate
 from tests.fakes.strict_aws.websocket import WebSockets
@@ -305,6 +306,7 @@ def strict_aws(
         for name in _REMOVED:
             os.environ.pop(name, None)
         stack.enter_context(shared_loader())
+        stack.enter_context(cheap_snapshots())
         stack.enter_context(mock_aws(config=config))
         stack.enter_context(locked_dispatch())
         stack.enter_context(_rules_in_front(strict))
