@@ -190,6 +190,8 @@ class MemoryMembers:
     def remove(self, user: UserItem, now: datetime) -> None:
         with self._memory.lock:
             stored = self._as_read(user)
+            if (stored.email, stored.username) != (user.email, user.username):
+                raise MemberChanged
             self._count(-1, -_owns(stored))
             keys = [item for _, item in identity_keys(stored)]
             gone: list[Any] = [stored, pointer(stored), member_listing(stored), *keys]

@@ -28,7 +28,9 @@ def table(strict_aws: StrictAws) -> str:
 
 def records() -> int:
     (tables,) = [regions["us-east-1"].tables for _, regions in dynamodb_backends.items()]
-    return len(tables[TABLE].stream_shard.items)
+    shard = tables[TABLE].stream_shard
+    assert shard is not None
+    return len(shard.items)
 
 
 def add_one(condition: str) -> None:

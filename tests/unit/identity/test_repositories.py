@@ -254,6 +254,14 @@ def test_a_removed_member_frees_his_names(repositories: Repositories) -> None:
     found(repositories, "bob@example.com", username="bob")
 
 
+def test_a_renamed_member_is_not_removed_by_his_old_name(repositories: Repositories) -> None:
+    owner = found(repositories)
+    bob = join(repositories, owner.tenant_id, "bob@example.com", username="bob")
+    read_before = UserItem.from_raw_data({**bob.serialize(), "username": {"S": "robert"}})
+    with pytest.raises(MemberChanged):
+        repositories.members(TenantScope(owner.tenant_id)).remove(read_before, NOW)
+
+
 def test_a_change_over_an_old_reading_is_refused(repositories: Repositories) -> None:
     owner = found(repositories)
     bob = join(repositories, owner.tenant_id, "bob@example.com")

@@ -136,7 +136,9 @@ class DynamoMembers:
 
     def remove(self, user: UserItem, now: datetime) -> None:
         writes = Transaction()
-        writes.delete(UserItem(self._pk, user.sk), _as_read(user), name="user")
+        # The names as read are the keys that are freed, so they must still hold too.
+        named = (UserItem.email == user.email) & _same_username(user)
+        writes.delete(UserItem(self._pk, user.sk), _as_read(user) & named, name="user")
         writes.delete(UserPointerItem(f"USERID#{user.id}", "KEY"))
         writes.delete(member_listing(user))
         for _, item in identity_keys(user):
@@ -215,6 +217,12 @@ class DynamoMembers:
 
 def _counts_as_owner(user: UserItem) -> int:
     return int(user.is_owner and user.is_active)
+
+
+def _same_username(user: UserItem) -> Any:
+    if user.username is None:
+        return UserItem.username.does_not_exist()
+    return UserItem.username == user.username
 
 
 def _as_read(user: UserItem) -> Any:
