@@ -79,6 +79,11 @@ BITES: dict[str, list[Bite] | str] = {
     "B6": "unknown fields are refused by the request models as compiled at import",
     "C2": "known and unknown addresses run the same code: a switch would add the hole itself",
     "C15": "a login never reads an earlier session, so there is nothing to switch off",
+    "D5": "strictness is part of the request models as compiled at import",
+    "D8": "bounds are part of the parameter models as compiled at import",
+    "D13": "text checks are part of the request models as compiled at import",
+    "H12": "a required field has no default to fall back on, so there is nothing to switch off",
+    "H15": "expiry is part of the key or of the write's condition, not a callable",
 }
 
 

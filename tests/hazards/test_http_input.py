@@ -660,23 +660,30 @@ def test_a_request_id_is_kept_only_when_plain(client: ApiClient) -> None:
         assert len(answer.headers["x-request-id"]) == 36
 
 
-def test_one_log_line_per_call_names_the_caller(
-    platform: Settings, logs: io.StringIO, capsys: pytest.CaptureFixture[str]
+def test_one_line_per_call_names_the_caller_and_counts(
+    platform: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client = ApiClient([example_router()], platform)
     member = sign_in()
     client.get("/items", headers={**member.headers, "x-request-id": "first"})
     client.get("/query", headers={"x-request-id": "second"})
-    lines = [json.loads(line) for line in logs.getvalue().splitlines()]
-    calls = {line["request_id"]: line for line in lines if line["message"] == "call"}
-    assert calls["first"]["tenant_id"] == member.tenant_id
-    assert calls["first"]["user_id"] == member.user_id
-    assert calls["first"]["route"] == "GET /items"
-    assert calls["first"]["status"] == 200
-    assert calls["second"].get("tenant_id") is None
-    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    metrics = [line for line in printed if "_aws" in line]
-    assert [m["route"] for m in metrics] == ["GET /items", "GET /query"]
+    client.get("/nowhere", headers={"x-request-id": "third"})
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    first, second, third = lines
+    assert (first["request_id"], first["route"], first["status"]) == ("first", "GET /items", 200)
+    assert (first["tenant_id"], first["user_id"]) == (member.tenant_id, member.user_id)
+    assert second["tenant_id"] is None
+    assert (third["route"], third["code"], third["level"]) == ("unrouted", "NOT_FOUND", "INFO")
+    for line in lines:
+        assert (line["domain"], line["stage"], line["environment"]) == (
+            "example", "test", "development"
+        )  # fmt: skip
+        assert line["version"] == "0.0.0-test"
+        (metrics,) = line["_aws"]["CloudWatchMetrics"]
+        names = {metric["Name"] for metric in metrics["Metrics"]}
+        assert names <= set(line)
+        assert all(set(dimension) <= set(line) for dimension in metrics["Dimensions"])
+        assert line["Errors"] == 0
 
 
 def test_known_defaults_of_the_edge() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from asyncio import sleep
 from typing import Any
 
 import pytest
 from fastapi import Response
 from tidegate_kit.auth.permissions import PUBLIC
 from tidegate_kit.http import CurrentCall, Router, lambda_app
-from tidegate_kit.http.adapter import answer_of, scope_of
+from tidegate_kit.http.adapter import LambdaAdapter, answer_of, scope_of
 from tidegate_kit.settings import Settings
 
 
@@ -72,6 +73,14 @@ def test_bytes_travel_as_base64(handler: Any) -> None:
     unchanged["headers"]["If-None-Match"] = tag
     answer = handler(unchanged, None)
     assert (answer["statusCode"], answer["body"], answer["isBase64Encoded"]) == (304, "", False)
+
+
+def test_an_app_that_waits_is_an_error_and_not_a_hang(handler: Any) -> None:
+    async def waits(scope: Any, receive: Any, send: Any) -> None:
+        await sleep(0)
+
+    with pytest.raises(RuntimeError, match="waited"):
+        LambdaAdapter(waits)(event(), None)
 
 
 def test_the_scope_is_what_the_event_says() -> None:

@@ -1,4 +1,4 @@
-"""From an API Gateway event to an ASGI call and back, on one event loop per environment.
+"""From an API Gateway event to an ASGI call and back, without a turn of an event loop.
 
 Mangum is the base; its own cycle splits Host headers it cannot read, computes each scope twice and
 passes messages through a queue. `tidegate_kit.http.app` refuses events that are no HTTP API event
@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextvars
+from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import unquote
 
 from mangum import Mangum
 from starlette.types import ASGIApp, Message, Scope
+
+from tidegate_kit.http.blocking import is_inline
 
 _TEXT = ("text/", "application/json", "application/openapi")
 
@@ -28,7 +32,19 @@ class LambdaAdapter(Mangum):
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
         """The gateway's answer to an event."""
-        return self._loop.run_until_complete(self._answer(event))
+        return contextvars.copy_context().run(self._drive, self._answer(event))
+
+    def _drive(self, call: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+        if not is_inline():
+            return self._loop.run_until_complete(call)
+        # Plain functions run inline, so the call ends without ever waiting for a loop's turn.
+        try:
+            call.send(None)
+        except StopIteration as done:
+            answer: dict[str, Any] = done.value
+            return answer
+        call.close()
+        raise RuntimeError("a call waited, although routes and dependencies are plain functions")
 
     async def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
         incoming: Message = {"type": "http.request", "body": body_of(event), "more_body": False}

@@ -15,7 +15,7 @@ from tidegate_kit.errors import HeadersTooLarge
 from tidegate_kit.http.call import Call
 from tidegate_kit.http.problem import as_api_error, problem_response
 from tidegate_kit.ids import new_id
-from tidegate_kit.observability import emit_call, logger
+from tidegate_kit.observability import logger, record_call
 from tidegate_kit.settings import Settings
 
 # What API Gateway takes; declared here so that a local server behaves alike (D15).
@@ -149,22 +149,16 @@ class Edge:
 
     def _record(self, call: Call, status: int, millis: float) -> None:
         who = call.known_principal
-        logger.info(
-            "call",
-            request_id=call.request_id,
-            tenant_id=who.tenant_id if who else None,
-            user_id=who.user_id if who else None,
-            route=call.route or call.method,
-            status=status,
-            code=call.error_code,
-            duration_ms=round(millis, 2),
-        )
-        emit_call(
+        record_call(
             self._settings,
             domain=self._domain,
             route=call.route or "unrouted",
             status=status,
             code=call.error_code,
             millis=millis,
+            moment=call.now,
+            request_id=call.request_id,
+            tenant_id=who.tenant_id if who else None,
+            user_id=who.user_id if who else None,
         )
         logger.thread_safe_clear_keys()
