@@ -321,21 +321,24 @@ def _rule_touches(
         last = min(last, rule.until.day + timedelta(days=1))
     if last < day:
         return False
-    if not rule.by_day or (last - day).days > _SCAN_DAYS or end is None:
+    if not rule.by_day or (last - day).days > _SCAN_DAYS:
         return True
     used = _used(rule, opening.date(), day)
-    while day <= last:
+    while day <= last and not _over(rule, used):
         if hits(rule, opening.date(), day):
             moment = opening.replace(year=day.year, month=day.month, day=day.day)
             if rule.until is not None and not rule.until.admits(moment):
-                return False
-            if rule.count is not None and used is not None and used >= rule.count:
                 return False
             if _touches(moment, duration, begin, end) or rule.by.keys() & _WITHIN_DAY:
                 return True
             used = None if used is None else used + 1
         day += timedelta(days=1)
-    return False
+    # With an open end, what lies beyond the days looked at is not known.
+    return end is None and not _over(rule, used) and (rule.until is None or rule.until.day > last)
+
+
+def _over(rule: Rule, used: int | None) -> bool:
+    return rule.count is not None and used is not None and used >= rule.count
 
 
 def _used(rule: Rule, start: date, day: date) -> int | None:
