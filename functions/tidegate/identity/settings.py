@@ -33,6 +33,7 @@ class IdentitySettings(Settings):
     @field_validator("cross_system_targets")
     @classmethod
     def _targets_are_lists(cls, value: str) -> str:
+        value = value or json.dumps(_BUILT_IN_TARGETS)
         _parse_targets(value)
         return value
 
