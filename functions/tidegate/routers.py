@@ -19,22 +19,26 @@ from tidegate_kit.http.spec import RouteSpec
 
 from tidegate.accounts.routes import router as accounts
 from tidegate.calendar.routes import router as calendar
+from tidegate.governance.routes import router as governance
 from tidegate.identity.routes import router as identity
 from tidegate.manifest import deployed, openapi
 from tidegate.monitoring.routes import router as monitoring
 from tidegate.onboarding.routes import router as onboarding
 from tidegate.profile.routes import router as profile
+from tidegate.realtime.routes import router as realtime
 from tidegate.templates.routes import router as templates
 from tidegate.workflows.routes import router as workflows
 
 ROUTERS: tuple[Router, ...] = (
     accounts,
     calendar,
+    governance,
     identity,
     monitoring,
     onboarding,
     profile,
     workflows,
+    realtime,
     templates,
 )
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tidegate.governance.routes import router as approvals
 from tidegate.workflows.routes import router
 from tidegate_kit.settings import Settings
 
 from tests.builders.api import ApiClient
 from tests.builders.members import SignedIn, sign_in
-from tests.builders.workflows import ENVIRONMENT, chain, edge, graph, make_bucket, node
+from tests.builders.workflows import (
+    ENVIRONMENT,
+    chain,
+    edge,
+    follow_stream,
+    graph,
+    install_engine,
+    make_bucket,
+    node,
+)
+from tests.fakes.workflows import EngineMachines
 
 
 @pytest.fixture
@@ -18,7 +29,7 @@ def client(platform: Settings, monkeypatch: pytest.MonkeyPatch) -> ApiClient:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     make_bucket()
-    return ApiClient([router], platform)
+    return ApiClient([router, approvals], platform)
 
 
 @pytest.fixture
@@ -188,3 +199,221 @@ def test_another_tenant_sees_nothing(client: ApiClient, member: SignedIn) -> Non
         answer = client.request(method, path, json=body, headers=other.headers)
         assert answer.status_code == 404, (method, path)
     assert client.get("/workflows", headers=other.headers).json()["workflows"] == []
+
+
+# ---- executions ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def engine(client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> EngineMachines:
+    return install_engine(monkeypatch)
+
+
+def execute(client: ApiClient, member: SignedIn, workflow_id: str, **body: Any) -> dict[str, Any]:
+    answer = client.post(f"/workflows/{workflow_id}/execute", json=body, headers=member.headers)
+    assert answer.status_code in (200, 202), answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def execution(client: ApiClient, member: SignedIn, execution_id: str) -> dict[str, Any]:
+    answer = client.get(f"/workflows/executions/{execution_id}", headers=member.headers)
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def statuses(run: dict[str, Any]) -> dict[str, str]:
+    return {step["step_id"]: step["status"] for step in run["steps"]}
+
+
+def test_an_execution_runs_its_steps_and_is_counted(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    made = create(client, member, definition=chain(node("a", output={"n": "{{n}}"})))
+    started = execute(client, member, made["id"], input_data={"n": 7})
+    assert started["status"] == "running"
+    assert started["input_data"] == {"n": 7}
+    run = execution(client, member, started["execution_id"])
+    assert (run["status"], run["output_data"]) == ("completed", {"n": 7})
+    assert statuses(run) == {"start": "completed", "a": "completed", "end": "completed"}
+    assert run["duration"] >= 0
+    assert engine.crashes == []
+    url = f"/workflows/{made['id']}"
+    stats = client.get(url, headers=member.headers).json()["execution_stats"]
+    assert (stats["total_executions"], stats["successful_executions"]) == (1, 1)
+    assert stats["running_executions"] == 0
+    listed = client.get(f"{url}/executions", headers=member.headers).json()
+    assert [row["id"] for row in listed["executions"]] == [run["id"]]
+    everything = client.get("/workflows/executions?status=completed", headers=member.headers).json()
+    assert everything["total"] == 1
+    logs = client.get(f"/logs/executions/{run['id']}", headers=member.headers).json()
+    assert logs["logs"][0]["message"] == "The execution completed."
+    one = client.get(f"/logs/{logs['logs'][0]['id']}", headers=member.headers)
+    assert one.json() == logs["logs"][0]
+    found = client.get("/logs?q=STEP+A&level=info", headers=member.headers).json()
+    assert [line["step_id"] for line in found["logs"]] == ["a"]
+
+
+def test_wf_5_missing_input_starts_nothing(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    made = create(client, member, definition=chain(node("a", output={"n": "{{x.y}}{{z}}"})))
+    refused = client.post(f"/workflows/{made['id']}/execute", json={}, headers=member.headers)
+    assert refused.status_code == 422
+    error = refused.json()["error"]
+    assert error["code"] == "MISSING_INPUT"
+    assert {detail["field"] for detail in error["details"]} == {
+        "input_data.x.y", "input_data.z",
+    }  # fmt: skip
+    assert engine.runs == {}
+    off = create(client, member, is_active=False)
+    inactive = client.post(f"/workflows/{off['id']}/execute", json={}, headers=member.headers)
+    assert (inactive.status_code, inactive.json()["error"]["code"]) == (409, "WORKFLOW_INACTIVE")
+
+
+def test_wf_10_sync_answers_with_the_end(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    good = create(client, member)
+    run = execute(client, member, good["id"], execution_mode="sync")
+    assert (run["status"], run["steps"][0]["step_id"]) == ("completed", "start")
+    stop = node("stop", "fail", error="NO", message="not today")
+    bad = create(client, member, definition=graph(node("s", "start"), stop, edge("s", "stop")))
+    refused = client.post(
+        f"/workflows/{bad['id']}/execute",
+        json={"execution_mode": "sync"},
+        headers=member.headers,
+    )
+    assert refused.status_code == 422
+    error = refused.json()["error"]
+    assert error["code"] == "WORKFLOW_EXECUTION_FAILED"
+    details = {detail["field"]: detail["message"] for detail in error["details"]}
+    assert details["stop"] == "NO: not today"
+    failed = execution(client, member, details["execution_id"])
+    assert failed["error"] == {"code": "NO", "message": "not today", "step_id": "stop"}
+
+
+def test_concurrency_limit_rejects_or_queues(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    definition = chain(node("wait", "delay", seconds=60))
+    settings = {"max_concurrency": 1, "on_limit": "reject"}
+    made = create(client, member, definition=definition, settings=settings)
+    execute(client, member, made["id"])
+    full = client.post(f"/workflows/{made['id']}/execute", json={}, headers=member.headers)
+    assert (full.status_code, full.json()["error"]["code"]) == (409, "CONCURRENCY_LIMIT")
+    queueing = {"settings": {**settings, "on_limit": "queue"}}
+    client.put(f"/workflows/{made['id']}", json=queueing, headers=member.headers)
+    second = execute(client, member, made["id"])
+    assert second["status"] == "queued"
+    url = f"/workflows/{made['id']}"
+    stats = client.get(url, headers=member.headers).json()["execution_stats"]
+    assert stats["running_executions"] == 2
+    waiting = client.get("/workflows/executions?status=waiting", headers=member.headers).json()
+    assert waiting["total"] == 1
+    engine.settle(10**9)
+    follow_stream()
+    assert execution(client, member, second["execution_id"])["status"] == "waiting"
+    engine.settle(10**9)
+    assert execution(client, member, second["execution_id"])["status"] == "completed"
+
+
+def test_cancel_ends_once_and_stops_the_machine(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    made = create(client, member, definition=chain(node("wait", "delay", seconds=60)))
+    started = execute(client, member, made["id"])
+    url = f"/workflows/executions/{started['execution_id']}"
+    assert client.get(url, headers=member.headers).json()["status"] == "waiting"
+    cancelled = client.post(f"{url}/cancel", headers=member.headers).json()
+    assert (cancelled["status"], statuses(cancelled)["wait"]) == ("cancelled", "cancelled")
+    again = client.post(f"{url}/cancel", headers=member.headers)
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "EXECUTION_FINISHED")
+    assert engine.runs[started["execution_id"]].status == "ABORTED"
+
+
+def test_an_approval_parks_the_execution_until_decided(
+    client: ApiClient, member: SignedIn, engine: EngineMachines, platform: Settings
+) -> None:
+    definition = graph(
+        node("start", "start"),
+        node("ask", "approval", title="Stop it?"),
+        node("yes"),
+        node("no"),
+        edge("start", "ask"),
+        edge("ask", "yes", "true"),
+        edge("ask", "no", "false"),
+    )
+    made = create(client, member, definition=definition)
+    approver = sign_in(tenant_id=member.tenant_id, roles=("client",))
+    for decision, taken in (("approve", "yes"), ("reject", "no")):
+        started = execute(client, member, made["id"])
+        assert execution(client, member, started["execution_id"])["status"] == "waiting"
+        listed = client.get("/approvals?status=pending", headers=approver.headers).json()
+        (approval,) = listed["approvals"]
+        assert approval["subject"]["id"] == f"{started['execution_id']}/ask"
+        vote = {"subject_hash": approval["subject"]["hash"], "comment": "because"}
+        url = f"/approvals/{approval['id']}/{decision}"
+        own = client.post(url, json=vote, headers=member.headers)
+        assert own.status_code == 403
+        other = client.post(url, json={**vote, "subject_hash": "0"}, headers=approver.headers)
+        assert other.json()["error"]["code"] == "SUBJECT_CHANGED"
+        decided = client.post(url, json=vote, headers=approver.headers)
+        assert decided.json()["status"] == {"approve": "approved", "reject": "rejected"}[decision]
+        engine.settle()
+        run = execution(client, member, started["execution_id"])
+        assert run["status"] == "completed"
+        assert statuses(run)[taken] == "completed"
+        late = client.post(url, json=vote, headers=approver.headers)
+        assert late.status_code == 409
+
+
+def test_dry_run_calls_nothing_and_counts_nothing(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    call = node("call", "http", method="POST", url="https://example.com/x")
+    made = create(client, member, definition=chain(call))
+    answer = client.post(f"/workflows/{made['id']}/dry-run", json={}, headers=member.headers)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["status"] == "completed"
+    assert [row["node_id"] for row in body["would_call"]] == ["call"]
+    stats = client.get(f"/workflows/{made['id']}", headers=member.headers).json()
+    assert stats["execution_stats"]["total_executions"] == 0
+    assert engine.calls == []
+
+
+def test_pictures_and_the_compiled_machine(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    made = create(client, member)
+    url = f"/workflows/{made['id']}"
+    run = execute(client, member, made["id"])
+    text = client.get(f"{url}/diagram", headers=member.headers)
+    assert text.headers["content-type"].startswith("text/plain")
+    assert text.text.startswith("flowchart TD")
+    coloured = client.get(
+        f"{url}/diagram?format=svg&execution_id={run['execution_id']}", headers=member.headers
+    )
+    assert coloured.headers["content-type"].startswith("image/svg+xml")
+    assert "completed" in coloured.text
+    machine = client.get(f"{url}/asl", headers=member.headers).json()
+    assert machine["QueryLanguage"] == "JSONata"
+
+
+def test_export_and_import_lose_nothing(client: ApiClient, member: SignedIn) -> None:
+    made = create(client, member, definition={**chain(node("a")), "viewport": {"zoom": 2}})
+    exported = client.get(f"/workflows/{made['id']}/export", headers=member.headers).json()
+    back = client.post("/workflows/import", json={"content": exported}, headers=member.headers)
+    assert back.status_code == 201, back.text
+    body = back.json()
+    assert body["report"] == {"mapped": 3, "unmapped": []}
+    for name in ("name", "description", "definition", "settings", "is_active"):
+        assert body[name] == made[name]
+    bad = client.post(
+        "/workflows/import",
+        json={"content": {"format": "tidegate", "version": 1, "workflow": {"name": 7}}},
+        headers=member.headers,
+    )
+    assert (bad.status_code, bad.json()["error"]["code"]) == (422, "IMPORT_INVALID")

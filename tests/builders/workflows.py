@@ -6,8 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 import boto3
+import pytest
+from tidegate.workflows import tasks, wiring
 
-from tests.builders.settings import PLATFORM_ACCOUNT, REGION
+from tests.builders.settings import PLATFORM_ACCOUNT, PREFIX, REGION
+from tests.fakes.workflows import EngineMachines
 
 BUCKET = "tidegate-test-data"
 ENVIRONMENT = {
@@ -50,3 +53,21 @@ def chain(*nodes: dict[str, Any]) -> dict[str, Any]:
 def make_bucket() -> None:
     """The bucket of large data in the AWS double."""
     boto3.client("s3", region_name=REGION).create_bucket(Bucket=BUCKET)
+
+
+def install_engine(monkeypatch: pytest.MonkeyPatch) -> EngineMachines:
+    """State machines that run in this process; the step function is the product's own."""
+    engine = EngineMachines(tasks.step)
+    monkeypatch.setattr(wiring, "machines_of", lambda settings: engine)
+    return engine
+
+
+def follow_stream() -> None:
+    """Give every item of the table to the stream's consumer, as if it had just been written."""
+    client = boto3.client("dynamodb", region_name=REGION)
+    items = client.scan(TableName=f"{PREFIX}-workflows")["Items"]
+    records = [
+        {"dynamodb": {"NewImage": item, "SequenceNumber": str(number)}}
+        for number, item in enumerate(items)
+    ]
+    assert tasks.follow({"Records": records}, None) == {"batchItemFailures": []}

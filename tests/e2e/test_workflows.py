@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tidegate_kit.ids import new_id
 
 from tests.builders.workflows import chain, edge, graph, node
 from tests.e2e.conftest import Owner, RunningCloud
@@ -104,3 +105,115 @@ def test_a_failing_step_fails_the_execution(http: httpx.Client) -> None:
     run = http.get(f"/api/workflows/executions/{details['execution_id']}").json()
     assert run["status"] == "failed"
     assert run["error"] == {"code": "NO_WAY", "message": "not today", "step_id": "stop"}
+
+
+def test_an_approval_waits_for_somebody_else(
+    cloud: RunningCloud, new_owner: Callable[[], Owner]
+) -> None:
+    owner = new_owner()
+    definition = graph(
+        node("start", "start"),
+        node("ask", "approval", title="Go on?"),
+        node("tell", "notify", channel="realtime", title="Done", message="it went on"),
+        edge("start", "ask"),
+        edge("ask", "tell", "true"),
+    )
+    made = create(owner.http, definition)
+    started = owner.http.post(f"/api/workflows/{made['id']}/execute", json={}).json()
+    until(owner.http, started["execution_id"], lambda seen: seen["status"] == "waiting")
+    (approval,) = owner.http.get("/api/approvals?status=pending").json()["approvals"]
+    vote = {"subject_hash": approval["subject"]["hash"]}
+    own = owner.http.post(f"/api/approvals/{approval['id']}/approve", json=vote)
+    assert own.json()["error"]["code"] == "SELF_APPROVAL"
+    colleague = member_of(cloud, owner)
+    decided = colleague.post(f"/api/approvals/{approval['id']}/approve", json=vote)
+    assert decided.json()["status"] == "approved", decided.text
+    run = until(owner.http, started["execution_id"], ended)
+    assert run["status"] == "completed", run
+    asked = next(step for step in run["steps"] if step["step_id"] == "ask")
+    assert asked["output"]["decision"] == "approved"
+
+
+def member_of(cloud: RunningCloud, owner: Owner) -> httpx.Client:
+    """A client of another member of the owner's tenant, who may decide."""
+    email, password = f"{new_id()}@example.com", f"pw-{new_id()}"
+    invited = owner.http.post(
+        "/api/members/invitations", json={"email": email, "roles": ["client"]}
+    )
+    assert invited.status_code == 201, invited.text
+    http = cloud.http()
+    registered = http.post(
+        "/api/auth/register",
+        json={
+            "email": email, "password": password, "first_name": "Bob", "last_name": "Example",
+            "company": "Example", "invitation_token": invited.json()["invitation_token"],
+        },
+    )  # fmt: skip
+    assert registered.status_code == 201, registered.text
+    login = http.post("/api/auth/login", json={"email": email, "password": password})
+    http.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
+    return http
+
+
+def test_loops_delays_and_children_run(http: httpx.Client) -> None:
+    child = create(http, chain(node("double", output={"twice": ["{{n}}", "{{n}}"]})))
+    inner = graph(node("in", "start"), node("use", output={"i": "{{index}}", "v": "{{item}}"}),
+                  edge("in", "use"))  # fmt: skip
+    definition = chain(
+        node("pause", "delay", seconds=1),
+        node("each", "foreach", items="{{list}}", definition=inner),
+        node("call", "subworkflow", workflow_id=child["id"], input={"n": "{{list.1}}"}),
+    )
+    made = create(http, definition)
+    answer = http.post(
+        f"/api/workflows/{made['id']}/execute",
+        json={"input_data": {"list": ["a", "b", "c"]}},
+    )
+    run = until(http, answer.json()["execution_id"], ended)
+    assert run["status"] == "completed", run
+    outputs = {step["step_id"]: step.get("output") for step in run["steps"]}
+    assert outputs["each"]["results"] == [{"i": i, "v": v} for i, v in enumerate("abc")]
+    assert outputs["call"]["output"] == {"twice": ["b", "b"]}
+
+
+def test_gates_open_on_a_graph_that_is_not_series_parallel(http: httpx.Client) -> None:
+    definition = graph(
+        node("start", "start"),
+        *(node(name) for name in "abcde"),
+        edge("start", "a"), edge("start", "b"), edge("a", "c"), edge("b", "c"), edge("b", "d"),
+        edge("a", "e"), edge("d", "e"),
+    )  # fmt: skip
+    made = create(http, definition)
+    started = http.post(f"/api/workflows/{made['id']}/execute", json={}).json()
+    run = until(http, started["execution_id"], ended)
+    assert run["status"] == "completed", run
+    assert {step["status"] for step in run["steps"]} == {"completed"}
+    assert len(run["steps"]) == 6
+
+
+def test_a_cancelled_execution_stops_its_machine(http: httpx.Client, cloud: RunningCloud) -> None:
+    made = create(http, chain(node("pause", "delay", seconds=600)))
+    started = http.post(f"/api/workflows/{made['id']}/execute", json={}).json()
+    until(http, started["execution_id"], lambda seen: seen["status"] == "waiting")
+    url = f"/api/workflows/executions/{started['execution_id']}/cancel"
+    assert http.post(url).json()["status"] == "cancelled"
+    states = cloud.aws("stepfunctions")
+    machines = states.list_state_machines(maxResults=1000)["stateMachines"]
+    arn = next(m["stateMachineArn"] for m in machines if m["name"].endswith(made["id"]))
+    execution = arn.replace(":stateMachine:", ":execution:") + f":{started['execution_id']}"
+    assert states.describe_execution(executionArn=execution)["status"] == "ABORTED"
+    assert http.post(url).json()["error"]["code"] == "EXECUTION_FINISHED"
+
+
+def test_a_machine_that_dies_ends_its_execution(http: httpx.Client, cloud: RunningCloud) -> None:
+    made = create(http, chain(node("pause", "delay", seconds=600)))
+    started = http.post(f"/api/workflows/{made['id']}/execute", json={}).json()
+    until(http, started["execution_id"], lambda seen: seen["status"] == "waiting")
+    states = cloud.aws("stepfunctions")
+    machines = states.list_state_machines(maxResults=1000)["stateMachines"]
+    arn = next(m["stateMachineArn"] for m in machines if m["name"].endswith(made["id"]))
+    execution = arn.replace(":stateMachine:", ":execution:") + f":{started['execution_id']}"
+    states.stop_execution(executionArn=execution, error="Killed")
+    run = until(http, started["execution_id"], ended)
+    assert run["status"] == "failed"
+    assert run["error"]["code"] == "EXECUTION_INTERRUPTED"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +9,7 @@ from tidegate_kit.http import Call
 from tidegate_kit.ids import new_id
 
 from tidegate.workflows.domain import RunSettings, Version, Workflow
+from tidegate.workflows.identifiers import id_from
 from tidegate.workflows.schemas import (
     ExecuteRequest,
     ExecutionStats,
@@ -38,11 +37,6 @@ from tidegate.workflows.validation import Report as ValidationReport
 def stable_id(call: Call) -> str | None:
     """The id of what a call creates: the same for every repetition under one Idempotency-Key."""
     return None if call.effect_key is None else id_from(call.effect_key)
-
-
-def id_from(text: str) -> str:
-    """A UUID4-shaped id made from text that nobody can guess."""
-    return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))
 
 
 def start_of(workflow_id: str, body: ExecuteRequest, call: Call) -> Start:

@@ -227,3 +227,49 @@ class LogEntry:
     step_id: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     request_id: str | None = None
+
+
+ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One person's decision, bound to what was shown to him."""
+
+    user_id: str
+    email: str
+    decision: Literal["approve", "reject"]
+    comment: str
+    decided_at: datetime
+    subject_hash: str
+
+
+@dataclass(frozen=True)
+class Approval:
+    """An approval that a workflow step waits for. `approvers` empty: anyone with the role."""
+
+    id: str
+    execution_id: str
+    workflow_id: str
+    step_id: str
+    subject_hash: str
+    title: str
+    description: str
+    requested_by: str
+    requested_at: datetime
+    quorum: int
+    approver_role: str
+    expires_at: datetime
+    task_token: str = field(repr=False)
+    approvers: tuple[str, ...] = ()
+    status: ApprovalStatus = "pending"
+    votes: tuple[Vote, ...] = ()
+    revision: int = 1
+    answered: bool = False
+    decided_at: datetime | None = None
+
+    def shown_status(self, now: datetime) -> ApprovalStatus:
+        """The status now: expiry holds on read (GOV-4)."""
+        if self.status == "pending" and now >= self.expires_at:
+            return "expired"
+        return self.status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tidegate_kit.errors import Conflict, Detail, Unauthenticated, Unprocessable
+from tidegate_kit.errors import Conflict, Detail, Forbidden, Unauthenticated, Unprocessable
 
 from tidegate.workflows.graph import Issue
 
@@ -108,6 +108,11 @@ class ApprovalClosed(Conflict):
 class AlreadyDecided(Conflict):
     code = "ALREADY_DECIDED"
     message = "You have already voted on this approval."
+
+
+class SelfApproval(Forbidden):
+    code = "SELF_APPROVAL"
+    message = "Nobody may decide on his own request."
 
 
 class SubjectChanged(Conflict):

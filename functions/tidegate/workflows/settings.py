@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from tidegate_kit.settings import Settings
 
 
@@ -17,6 +17,12 @@ class WorkflowsSettings(WorkflowDataSettings):
 
     workflow_machine_role_arn: str = Field(pattern=r"^arn:[a-z-]+:iam::\d{12}:role/")
     workflow_step_function_arn: str = Field(pattern=r"^arn:[a-z-]+:lambda:")
+    mail_from: str | None = None
+
+    @field_validator("mail_from")
+    @classmethod
+    def _no_sender(cls, value: str | None) -> str | None:
+        return value or None
 
     @property
     def partition(self) -> str:

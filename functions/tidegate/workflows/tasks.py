@@ -6,14 +6,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tidegate_kit.errors import NotFound
 from tidegate_kit.observability import logger
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.identity.public import tenants
 from tidegate.workflows import wiring
+from tidegate.workflows.domain import Execution
+from tidegate.workflows.ports.approvals import approval_id_of
 from tidegate.workflows.service.steps import Answer, Steps
 
 _SYSTEM = "system"
+_FOLLOWED = frozenset({"execution", "approval"})
 
 
 def step(event: Mapping[str, Any], context: object) -> Answer:
@@ -66,26 +70,40 @@ def follow(event: Mapping[str, Any], context: object) -> dict[str, list[dict[str
 
 def _follow(change: Mapping[str, Any]) -> None:
     new, old = change.get("NewImage", {}), change.get("OldImage", {})
-    if not _text(new, "sk").startswith("EX#"):
-        return
-    status = _text(new, "status")
-    if status == _text(old, "status"):
+    kind = _text(new, "kind")
+    if kind not in _FOLLOWED or _text(new, "status") == _text(old, "status"):
         return
     services = wiring.services_of(TenantScope(_text(new, "tenant_id")), _SYSTEM)
-    execution = services.repositories.executions.find(_text(new, "id"))
-    if execution is None:
+    if kind == "approval":
+        services.approvals.settle(services.repositories.approvals.get(_text(new, "id")))
         return
+    execution = services.repositories.executions.find(_text(new, "id"))
+    if execution is not None:
+        _follow_execution(services, execution)
+
+
+def _follow_execution(services: wiring.Services, execution: Execution) -> None:
     if execution.ended:
         services.repositories.ledger.cancel_open(
             execution, execution.completed_at or execution.started_at
         )
         if execution.status != "completed":
             services.executions.halt(execution)
+            _close_approvals(services, execution)
         services.executions.release(execution.workflow_id)
     elif execution.status == "queued":
         services.executions.release(execution.workflow_id)
     else:
         services.executions.launch(execution)
+
+
+def _close_approvals(services: wiring.Services, execution: Execution) -> None:
+    for step in services.repositories.ledger.steps(execution.id):
+        if step.type == "approval" and step.status in ("cancelled", "failed"):
+            try:
+                services.approvals.close(approval_id_of(execution.id, step.step_id))
+            except NotFound:
+                continue  # it failed before anybody was asked
 
 
 def _text(image: Mapping[str, Any], name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from tidegate_kit.clients import platform_client
 from tidegate_kit.clock import Clock, system_clock
@@ -13,12 +13,17 @@ from tidegate_kit.observability import identify
 from tidegate_kit.settings import settings_of
 from tidegate_kit.tenancy import TenantScope
 
-from tidegate.workflows.nodes import Ports
+from tidegate.identity.public import member
+from tidegate.workflows.domain import Execution, StepProblem
+from tidegate.workflows.nodes.ports import AwsCall
+from tidegate.workflows.ports.build import PortParts, ports_of
+from tidegate.workflows.repository.approvals import ApprovalStore, DynamoApprovals
 from tidegate.workflows.repository.blobs import Blobs, S3Blobs
 from tidegate.workflows.repository.executions import DynamoExecutions, Executions
 from tidegate.workflows.repository.ledger import DynamoLedger, Ledger
 from tidegate.workflows.repository.logs import DynamoLogs, Logs
 from tidegate.workflows.repository.workflows import DynamoWorkflows, Workflows
+from tidegate.workflows.service.approvals import ApprovalService, Voter
 from tidegate.workflows.service.definitions import Definitions
 from tidegate.workflows.service.executions import ExecutionService, Stores
 from tidegate.workflows.service.gates import Gates
@@ -26,6 +31,7 @@ from tidegate.workflows.service.imports import Imports
 from tidegate.workflows.service.machines import Machines, StepFunctions
 from tidegate.workflows.service.outcome import Outcomes
 from tidegate.workflows.service.pictures import Pictures
+from tidegate.workflows.service.policy import must_be_approved
 from tidegate.workflows.service.publish import MachineTarget, Publisher
 from tidegate.workflows.service.rehearsals import Rehearsals
 from tidegate.workflows.service.steps import Steps, Tools
@@ -42,6 +48,7 @@ class Repositories:
     executions: Executions
     ledger: Ledger
     logs: Logs
+    approvals: ApprovalStore
     blobs: Blobs
 
 
@@ -54,6 +61,7 @@ class Services:
     workflows: WorkflowService
     executions: ExecutionService
     steps: Steps
+    approvals: ApprovalService
     pictures: Pictures
     rehearsals: Rehearsals
     imports: Imports
@@ -79,6 +87,7 @@ def repositories_of(settings: WorkflowsSettings, scope: TenantScope) -> Reposito
         DynamoExecutions(scope),
         DynamoLedger(scope),
         DynamoLogs(scope),
+        DynamoApprovals(scope),
         S3Blobs(scope, platform_client("s3", settings.aws_region), settings.data_bucket),
     )
 
@@ -112,25 +121,45 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
         clock,
         new_id,
     )
+
+    def decide(execution: Execution, step_id: str, call: AwsCall) -> None:
+        program = definitions.program(execution.workflow_id, execution.workflow_version)
+        must_be_approved(program, stored.ledger, execution, step_id)
+
+    parts = PortParts(
+        settings=settings,
+        scope=scope,
+        ledger=stored.ledger,
+        executions=stored.executions,
+        approvals=stored.approvals,
+        logs=stored.logs,
+        blobs=stored.blobs,
+        start_child=executions.start_child,
+        decide=decide,
+        clock=clock,
+        ids=new_id,
+    )
     tools = Tools(
         ledger=stored.ledger,
         blobs=stored.blobs,
         definitions=definitions,
         outcomes=outcomes,
         gates=Gates(stored.ledger, machines),
-        ports=lambda execution, step_id, secrets: Ports(),
+        ports=partial(ports_of, parts),
         secret=_no_secret,
-        child=lambda execution_id: None,
+        child=lambda execution_id: _problem_of(stored.executions, execution_id),
         clock=clock,
         ids=new_id,
     )
+    steps = Steps(tools)
     workflows = WorkflowService(stored.workflows, definitions, user_id, clock, new_id)
     return Services(
         stored,
         definitions,
         workflows,
         executions,
-        Steps(tools),
+        steps,
+        ApprovalService(stored.approvals, steps, machines, partial(_voter, scope), clock),
         Pictures(
             stored.workflows, stored.executions, stored.ledger, definitions, settings.partition
         ),
@@ -141,3 +170,17 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
 
 def _no_secret(name: str) -> str:
     raise TemplateError(f"There is no secret '{name}'.", "UNKNOWN_REFERENCE")
+
+
+def _problem_of(executions: Executions, execution_id: str) -> StepProblem | None:
+    found = executions.find(execution_id)
+    if found is None or found.status == "completed":
+        return None
+    return found.error or StepProblem("SUBWORKFLOW_FAILED", f"It ended as {found.status}.")
+
+
+def _voter(scope: TenantScope, user_id: str) -> Voter | None:
+    found = member(scope, user_id)
+    if found is None:
+        return None
+    return Voter(found.id, found.email, found.roles, found.is_owner, found.is_active)

@@ -202,6 +202,7 @@ class DynamoExecutions:
             request_id=execution.request_id,
             depth=execution.depth,
             parent=execution.parent,
+            machine_execution_arn=execution.machine_execution_arn,
             expires=epoch(execution.started_at + EXECUTION_KEPT),
             created_at=execution.started_at,
             updated_at=execution.started_at,

@@ -27,7 +27,7 @@ from tidegate.workflows.repository.executions import Executions, OnLimit
 from tidegate.workflows.repository.ledger import Ledger
 from tidegate.workflows.repository.workflows import Workflows
 from tidegate.workflows.service.definitions import Definitions, as_issue
-from tidegate.workflows.service.machines import Machines
+from tidegate.workflows.service.machines import Machines, execution_arn
 from tidegate.workflows.service.outcome import Outcomes, place_of_execution
 from tidegate.workflows.service.publish import Publisher
 from tidegate.workflows.validation import prepare_input
@@ -56,6 +56,7 @@ class Start:
     depth: int = 0
     parent: str | None = None
     resumed_from: str | None = None
+    machine_execution_arn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ class ExecutionService:
             depth=wish.depth,
             parent=wish.parent,
             resumed_from=wish.resumed_from,
+            machine_execution_arn=wish.machine_execution_arn,
         )
         return self._stores.executions.create(
             execution,
@@ -192,6 +194,44 @@ class ExecutionService:
             {"tenant_id": self._tenant_id, "execution_id": execution.id},
         )
         self._stores.executions.launched(execution, arn, self._clock())
+
+    def start_child(
+        self,
+        parent: Execution,
+        child_id: str,
+        workflow_id: str,
+        version: int | None,
+        input_data: Mapping[str, Any],
+        wait: bool,
+    ) -> tuple[str, str]:
+        """Store a child execution; gives (machine version ARN, execution name).
+
+        A child that is waited for is started by its parent's machine and never queued, because the
+        parent holds a slot meanwhile. Raises as `start`.
+        """
+        wish = Start(
+            id=child_id,
+            workflow_id=workflow_id,
+            input_data=input_data,
+            principal=parent.principal,
+            trigger="subworkflow",
+            trigger_data={"type": "subworkflow", "execution_id": parent.id},
+            version=version,
+            request_id=parent.request_id,
+            on_limit="ignore" if wait else None,
+            depth=parent.depth + 1,
+            parent=parent.id,
+        )
+        workflow = self._stores.workflows.get(workflow_id)
+        number = version or workflow.version
+        published = self._publisher.publish(workflow_id, number, workflow.settings.timeout_seconds)
+        arn = published.machine_version_arn or ""
+        if wait:
+            wish = replace(wish, machine_execution_arn=execution_arn(arn, child_id))
+        made = self.create(wish, workflow)
+        if made is not None and not wait:
+            self.try_launch(made)
+        return arn, child_id
 
     # ---- after the start -------------------------------------------------------------------
 

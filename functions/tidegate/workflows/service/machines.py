@@ -88,16 +88,10 @@ class StepFunctions:
         except ClientError as error:
             if _code(error) != "ExecutionAlreadyExists":
                 raise ServiceUnavailable(log=f"states: {error}") from error
-            return self._execution_arn(version_arn, name)
+            return execution_arn(version_arn, name)
         except BotoCoreError as error:
             raise ServiceUnavailable(log=f"states: {error}") from error
         return str(answer["executionArn"])
-
-    @staticmethod
-    def _execution_arn(version_arn: str, name: str) -> str:
-        # arn:aws:states:<region>:<account>:stateMachine:<machine>:<version>
-        parts = version_arn.split(":")
-        return ":".join([*parts[:5], "execution", parts[6], name])
 
     def stop(self, execution_arn: str, error: str) -> None:
         try:
@@ -145,6 +139,13 @@ class StepFunctions:
             return getattr(self._client, operation)(**arguments)
         except (ClientError, BotoCoreError) as error:
             raise ServiceUnavailable(log=f"states: {error}") from error
+
+
+def execution_arn(version_arn: str, name: str) -> str:
+    """The ARN that an execution of a machine's version has, or will have."""
+    # arn:aws:states:<region>:<account>:stateMachine:<machine>:<version>
+    parts = version_arn.split(":")
+    return ":".join([*parts[:5], "execution", parts[6], name])
 
 
 def _code(error: ClientError) -> str:

@@ -1,0 +1,1 @@
+"""Approvals (contract 2.11)."""

@@ -1,0 +1,1 @@
+"""What the effect nodes call: other domains, SES, customers' accounts, child executions."""
