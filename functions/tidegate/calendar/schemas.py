@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -35,12 +35,9 @@ def read_instant(value: object) -> object:
     """ISO 8601 with offset or Z; anything else is refused."""
     if isinstance(value, str) and _INSTANT.fullmatch(value):
         try:
-            moment = datetime.fromisoformat(value)
-            moment.timestamp()
+            return datetime.fromisoformat(value).astimezone(UTC)
         except (ValueError, OverflowError):
             pass
-        else:
-            return moment
     raise ValueError("must be a date and time with offset or Z (ISO 8601)")
 
 
