@@ -29,6 +29,14 @@ def platform_client(service: str, region: str) -> Any:
 
 
 @cache
+def socket_client(callback_url: str, region: str) -> Any:
+    """The management API of a WebSocket API, at its call-back address."""
+    return boto3.client(
+        "apigatewaymanagementapi", region_name=region, endpoint_url=callback_url, config=_CONFIG
+    )
+
+
+@cache
 def _sealer(region: str, key_arn: str) -> KmsSealer:
     return KmsSealer(platform_client("kms", region), key_arn)
 

@@ -1,0 +1,1 @@
+"""Live updates over WebSocket: tickets, connections, events, replay (contract part 3)."""

@@ -1,0 +1,1 @@
+"""Stored tickets, connections and events."""

@@ -1,0 +1,1 @@
+"""Handshakes, delivery, frames, feeding and sweeping."""

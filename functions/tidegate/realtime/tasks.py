@@ -1,0 +1,109 @@
+"""Entry points of the WebSocket API, the table streams and the minute schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tidegate_kit.observability import logger
+from tidegate_kit.tenancy import TenantScope
+
+from tidegate.realtime import wiring
+from tidegate.realtime.repository.connections import DynamoConnections, GlobalConnections
+from tidegate.realtime.service.handshake import Refused
+
+Answer = dict[str, Any]
+_PING = "tidegate_ping"
+
+
+def connect(event: dict[str, Any], context: object) -> Answer:
+    """`$connect`: 200, or the handshake is refused with 400, 401 or 403."""
+    if event.get(_PING):
+        return {"pong": True}
+    connection_id = event["requestContext"]["connectionId"]
+    query = event.get("queryStringParameters") or {}
+    try:
+        connection = wiring.handshake().open(connection_id, query)
+    except Refused as refused:
+        logger.info("handshake refused", status=refused.status)
+        return {"statusCode": refused.status}
+    logger.info("connected", tenant_id=connection.tenant_id, user_id=connection.user_id)
+    return {"statusCode": 200}
+
+
+def disconnect(event: dict[str, Any], context: object) -> Answer:
+    """`$disconnect`: forget the connection."""
+    if event.get(_PING):
+        return {"pong": True}
+    wiring.start_sockets()
+    connection_id = event["requestContext"]["connectionId"]
+    scope = GlobalConnections().tenant_of(connection_id)
+    connection = DynamoConnections(scope).get(connection_id) if scope is not None else None
+    if scope is not None and connection is not None:
+        DynamoConnections(scope).remove(connection)
+    return {"statusCode": 200}
+
+
+def message(event: dict[str, Any], context: object) -> Answer:
+    """`$default`: a frame of a client."""
+    if event.get(_PING):
+        return {"pong": True}
+    wiring.start_sockets()
+    connection_id = event["requestContext"]["connectionId"]
+    scope = GlobalConnections().tenant_of(connection_id)
+    connection = DynamoConnections(scope).get(connection_id) if scope is not None else None
+    if scope is None or connection is None:
+        wiring.gateway().close(connection_id)
+        return {"statusCode": 410}
+    wiring.frames(scope).receive(connection, event.get("body") or "")
+    return {"statusCode": 200}
+
+
+def push(event: dict[str, Any], context: object) -> Answer:
+    """Stream of the table `realtime`: new events go to all sockets, new sockets catch up."""
+    wiring.start_sockets()
+    failed = []
+    for record in event.get("Records", []):
+        try:
+            _push(record)
+        except Exception:
+            logger.exception("a record could not be delivered")
+            failed.append({"itemIdentifier": record["dynamodb"]["SequenceNumber"]})
+            break  # order matters: what follows is brought again with it
+    return {"batchItemFailures": failed}
+
+
+def _push(record: dict[str, Any]) -> None:
+    if record["eventName"] != "INSERT":
+        return
+    keys = record["dynamodb"]["Keys"]
+    parts, sort = keys["pk"]["S"].split("#"), keys["sk"]["S"]
+    if parts[0] != "T":
+        return
+    scope = TenantScope(parts[1])
+    if sort.startswith("EVENT#"):
+        wiring.delivery(scope).to_all()
+    elif sort.startswith("CONN#"):
+        wiring.delivery(scope).catch_up(sort.removeprefix("CONN#"))
+
+
+def feed(event: dict[str, Any], context: object) -> Answer:
+    """Stream of the table `workflows`: progress of executions becomes events."""
+    teller, failed = wiring.feed(), []
+    for record in event.get("Records", []):
+        try:
+            teller.tell(record)
+        except Exception:
+            logger.exception("a record could not be told")
+            failed.append({"itemIdentifier": record["dynamodb"]["SequenceNumber"]})
+            break
+    return {"batchItemFailures": failed}
+
+
+def sweep(event: dict[str, Any], context: object) -> Answer:
+    """Every minute: close sockets whose session ended or whose two hours are over."""
+    if event.get(_PING):
+        return {"pong": True}
+    wiring.start_sockets()
+    closed = wiring.sweep().run(GlobalConnections().all())
+    logger.info("sockets swept", closed=closed)
+    return {"closed": closed}
