@@ -30,7 +30,7 @@ def lock(source: str, target: str) -> None:
     )
     header = f"# Made by requirements/lock.py from {source}. Do not edit.\n"
     (ROOT / target).write_text(header + "\n".join(lines) + "\n")
-    print(f"{target}: {len(lines)} packages")  # noqa: T201
+    print(f"{target}: {len(lines)} packages")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ import pytest
 from tidegate_kit.ids import new_id
 
 from infra.local import cloud as local
+from infra.local import processes
 from infra.local.aws import client
-from infra.local.config import PROJECT_ROOT, LocalCloud
+from infra.local.config import LocalCloud
 
 _addresses = (f"127.0.{a}.{b}" for a, b in itertools.product(range(1, 250), range(2, 250)))
 
@@ -59,15 +60,17 @@ class Owner:
 
 
 @pytest.fixture(scope="session")
-def cloud() -> Iterator[RunningCloud]:
-    """The platform, started fresh and stopped at the end."""
-    config = replace(
-        LocalCloud(), home=PROJECT_ROOT / ".local" / "test", stack_name="tidegate-e2e"
-    ).with_ports(4576, 8010)
-    local.reset(config)
-    outputs = local.up(config)
-    yield RunningCloud(config, outputs)
-    local.down(config)
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    """The platform on free ports and in a folder of its own, stopped at the end."""
+    home = tmp_path_factory.mktemp("cloud")
+    config = replace(LocalCloud(), home=home, stack_name="tidegate-e2e").with_ports(
+        processes.free_port(), processes.free_port()
+    )
+    try:
+        outputs = local.up(config)
+        yield RunningCloud(config, outputs)
+    finally:
+        local.down(config)
 
 
 @pytest.fixture(scope="session")
