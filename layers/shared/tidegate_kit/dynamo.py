@@ -197,13 +197,20 @@ class Table(Model):
         return data
 
 
+def _response_code(error: PynamoDBException) -> str | None:
+    # A broken connection has no answer, where PynamoDB's own property would raise.
+    answer = getattr(error.cause, "response", None) or {}
+    code: str | None = answer.get("Error", {}).get("Code")
+    return code
+
+
 @contextmanager
 def store_errors() -> Iterator[None]:
     """Map PynamoDB errors: a lost condition -> ConditionFailed, all else -> 503 (H3, H11)."""
     try:
         yield
     except PynamoDBException as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
+        if _response_code(error) == "ConditionalCheckFailedException":
             raise ConditionFailed from error
         raise ServiceUnavailable(log=str(error)) from error
 
@@ -298,7 +305,7 @@ class Transaction:
     @staticmethod
     def _conflicted(error: TransactWriteError) -> bool:
         codes = {reason.code for reason in error.cancellation_reasons if reason is not None}
-        return bool(codes & _CONFLICT) or error.cause_response_code in _CONFLICT
+        return bool(codes & _CONFLICT) or _response_code(error) in _CONFLICT
 
 
 def batch_get(
