@@ -15,7 +15,15 @@ from hypercorn.asyncio import serve  # type: ignore[import-not-found,unused-igno
 from hypercorn.config import Config  # type: ignore[import-not-found,unused-ignore]
 from ministack.app import app
 
-from infra.local.emulator import asgi, custom_resources, http_api, runtimes, sockets, streams
+from infra.local.emulator import (
+    asgi,
+    custom_resources,
+    http_api,
+    machines,
+    runtimes,
+    sockets,
+    streams,
+)
 
 
 def main() -> None:
@@ -31,6 +39,7 @@ def main() -> None:
     http_api.install()
     sockets.install()
     streams.install()
+    machines.install()
 
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
