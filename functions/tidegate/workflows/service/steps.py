@@ -294,15 +294,18 @@ class Steps:
 
     def fail(self, execution_id: str, step_id: str, error_name: str) -> Answer:
         """The machine has given a step up: record it, and say where to go on."""
-        sight = self._look(execution_id, step_id)
+        tools = self._tools
+        sight = Sight.of(tools.ledger, tools.definitions, tools.blobs, execution_id, step_id)
+        if sight is None:
+            return answer("none")  # its failure has ended the execution already
         own = sight.own
         if own is not None and own.ended:
             if own.status == "failed" and own.route is None and own.error is not None:
                 self._failed(sight, own, own.error)
                 return answer("none")
             return self._again(sight, own, None)
-        step = own or sight.new_step(self._tools.clock())
-        problem = problem_after(error_name, sight, step, self._tools.ledger, self._tools.child)
+        step = own or sight.new_step(tools.clock())
+        problem = problem_after(error_name, sight, step, tools.ledger, tools.child)
         return answer(self._failed(sight, step, problem) or "none")
 
     def _failed(self, sight: Sight, step: Step, problem: StepProblem) -> str | None:
