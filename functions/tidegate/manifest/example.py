@@ -95,5 +95,5 @@ def _text(schema: dict[str, Any], name: str) -> str:
     named = (_BY_NAME[name],) if name in _BY_NAME else ()
     for text in (*named, *(_TRIED if pattern else ("example",))):
         if low <= len(text) <= high and re.search(pattern, text):
-            return text
+            return str(text)
     return ("example" * (low // 7 + 1))[: max(low, min(7, high))]
