@@ -94,7 +94,17 @@ def same(run: Run, ledger: LedgerLambda, status: str) -> list[str]:
         for record in ledger.records.values()
     }
     wanted = {step.step_id: (step.status.value, step.attempts, step.output) for step in run.steps}
-    problems += [key for key in wanted.keys() | done.keys() if wanted.get(key) != done.get(key)]
+    # Nor does it say which items of a loop were under way when one of them failed it.
+    lost = tuple(
+        f"{step.step_id}["
+        for step in run.steps
+        if (step.type, step.status) == ("foreach", "failed")
+    )
+    problems += [
+        key
+        for key in wanted.keys() | done.keys()
+        if not key.startswith(lost) and wanted.get(key) != done.get(key)
+    ]
     return problems if ledger.output == run.output else [*problems, "output"]
 
 
