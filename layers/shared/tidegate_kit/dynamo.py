@@ -396,6 +396,11 @@ def _write_chunk(
     raise ServiceUnavailable(log=f"{len(pending)} writes stayed unprocessed")
 
 
+def _unprocessed(answer: dict[str, Any], table: str) -> list[dict[str, Any]]:
+    left: list[dict[str, Any]] = answer.get("UnprocessedItems", {}).get(table, [])
+    return left
+
+
 def batch_delete(
     model: type[Model],
     keys: Sequence[tuple[str, str]],
@@ -421,7 +426,7 @@ def batch_delete(
                 )
             except Exception as error:
                 raise ServiceUnavailable(log=repr(error)) from error
-            pending = answer.get("UnprocessedItems", {}).get(table, [])
+            pending = _unprocessed(answer, table)
             if not pending:
                 break
             pause(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
