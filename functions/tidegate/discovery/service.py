@@ -31,24 +31,27 @@ def start(
     """
     # Whole milliseconds: first sightings are list positions of that precision.
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    run = repository.begin(
-        Run(
-            id=request.run_id,
-            tenant_id=request.tenant_id,
-            onboarding_id=request.onboarding_id,
-            account_id=request.account_id,
-            generation=0,
-            status="running",
-            wanted_regions=tuple(dict.fromkeys(request.regions)),
-            wanted_services=tuple(dict.fromkeys(request.services or ())),
-            started_at=now,
-            deadline_at=now + RUN_MAY_LAST,
-        ),
-        now,
+    wanted = Run(
+        id=request.run_id,
+        tenant_id=request.tenant_id,
+        onboarding_id=request.onboarding_id,
+        account_id=request.account_id,
+        generation=0,
+        status="running",
+        wanted_regions=tuple(dict.fromkeys(request.regions)),
+        wanted_services=tuple(dict.fromkeys(request.services or ())),
+        started_at=now,
+        deadline_at=now + RUN_MAY_LAST,
     )
-    if run.status == "running":
+    run = repository.begin(wanted, now)
+    if must_launch(run, wanted):
         launch(run)
     return run
+
+
+def must_launch(stored: Run, wanted: Run) -> bool:
+    """True for a running run, also one that was stored before: its starter may have died (H1)."""
+    return stored.id == wanted.id and stored.status == "running"
 
 
 def launcher(machine_arn: str, region: str) -> Launch:

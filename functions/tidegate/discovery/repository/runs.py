@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -84,17 +83,30 @@ class RunStore(Base):
         )
 
     def complete(self, run: Run, now: datetime) -> bool:
+        # Together: a run that is over and still holds its account would block the next one.
+        return self._complete(run, now, holding=True) or self._complete(run, now, holding=False)
+
+    def _complete(self, run: Run, now: datetime, *, holding: bool) -> bool:
         tx = Transaction()
-        tx.save(records.run_item(self._scope, run, now), RunItem.status == "running", name="run")
+        tx.save(records.run_item(self._scope, run, now), RunItem.status == "running")
+        account = self._account_key(run.account_id)
+        mine = AccountItem.running_run_id == run.id
+        if holding:
+            tx.update(account, self._released(run, now), mine)
+        else:
+            # A newer run, or a disconnect, has taken the account over: it stays as it is.
+            taken = (AccountItem.running_run_id != run.id) | (
+                AccountItem.running_run_id.does_not_exist()
+            )
+            tx.check(AccountItem, account.pk, account.sk, taken)
         try:
             tx.commit()
         except ConditionFailed:
-            self._release(run, now)
             return False
-        self._release(run, now)
         return True
 
-    def _release(self, run: Run, now: datetime) -> None:
+    @staticmethod
+    def _released(run: Run, now: datetime) -> list[Action]:
         actions: list[Action] = [
             AccountItem.running_run_id.remove(),
             AccountItem.running_until.remove(),
@@ -103,10 +115,7 @@ class RunStore(Base):
         ]
         if run.snapshot is not None:
             actions.append(AccountItem.last_snapshot.set(run.snapshot))
-        with contextlib.suppress(ConditionFailed), store_errors():
-            self._account_key(run.account_id).update(
-                actions, condition=AccountItem.running_run_id == run.id
-            )
+        return actions
 
     def plan(self, run: Run, units: Sequence[Unit], now: datetime) -> list[Unit]:
         stored = {unit.key for unit in self.units(run.id)}
