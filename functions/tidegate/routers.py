@@ -21,6 +21,7 @@ from tidegate.accounts.routes import router as accounts
 from tidegate.calendar.routes import router as calendar
 from tidegate.governance.routes import router as governance
 from tidegate.identity.routes import router as identity
+from tidegate.integrations.routes import router as integrations
 from tidegate.manifest import deployed, openapi
 from tidegate.monitoring.routes import router as monitoring
 from tidegate.onboarding.routes import router as onboarding
@@ -34,6 +35,7 @@ ROUTERS: tuple[Router, ...] = (
     calendar,
     governance,
     identity,
+    integrations,
     monitoring,
     onboarding,
     profile,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import boto3
 import pytest
 from tidegate.governance.routes import router as approvals
+from tidegate.workflows import tasks
 from tidegate.workflows.routes import router
+from tidegate_kit.clock import system_clock
+from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings
+from tidegate_kit.webhooks import signed_headers
 
 from tests.builders.api import ApiClient
 from tests.builders.members import SignedIn, sign_in
@@ -417,3 +423,151 @@ def test_export_and_import_lose_nothing(client: ApiClient, member: SignedIn) -> 
         headers=member.headers,
     )
     assert (bad.status_code, bad.json()["error"]["code"]) == (422, "IMPORT_INVALID")
+
+
+# ---- resume, hooks, schedules ----------------------------------------------------------------
+
+
+def failing(message: str) -> dict[str, Any]:
+    """start -> a -> send (an effect) -> check -> fail or end, by the input."""
+    return graph(
+        node("start", "start"),
+        node("a", output={"n": "{{n}}"}),
+        node("tell", "notify", channel="realtime", title="T", message="m"),
+        node("check", "condition", condition={"left": "{{n}}", "op": "gt", "right": 5}),
+        node("stop", "fail", error="TOO_SMALL", message=message),
+        node("end", "end", output={"n": "{{nodes.a.output.n}}"}),
+        edge("start", "a"), edge("a", "tell"), edge("tell", "check"),
+        edge("check", "end", "true"), edge("check", "stop", "false"),
+    )  # fmt: skip
+
+
+def resume(client: ApiClient, member: SignedIn, execution_id: str, **body: Any) -> Any:
+    url = f"/workflows/executions/{execution_id}/resume"
+    return client.post(url, json=body, headers=member.headers)
+
+
+def test_wf_12_resume_reuses_what_is_unchanged(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    made = create(client, member, definition=failing("n is small"))
+    first = execute(client, member, made["id"], input_data={"n": 3})["execution_id"]
+    assert execution(client, member, first)["status"] == "failed"
+    planned = resume(client, member, first, plan_only=True)
+    assert planned.status_code == 200, planned.text
+    assert planned.json()["plan"]["reuse"] == ["start", "a", "tell", "check"]
+    assert planned.json()["plan"]["side_effects"] == []
+    repaired = failing("n is small")
+    repaired["nodes"][3]["data"]["condition"]["right"] = 2
+    client.put(f"/workflows/{made['id']}", json={"definition": repaired}, headers=member.headers)
+    engine.calls.clear()
+    resumed = resume(client, member, first)
+    assert resumed.status_code == 202, resumed.text
+    body = resumed.json()
+    assert body["plan"]["reuse"] == ["start", "a", "tell"]
+    assert set(body["plan"]["rerun"]) == {"check", "stop", "end"}
+    run = execution(client, member, body["execution_id"])
+    assert (run["status"], run["output_data"]) == ("completed", {"n": 3})
+    assert (run["trigger"], run["resumed_from"]) == ("resume", first)
+    reused = {step["step_id"] for step in run["steps"] if step.get("reused")}
+    assert reused == {"start", "a", "tell"}
+    again = resume(client, member, first)
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "NOT_RESUMABLE")
+    done = resume(client, member, body["execution_id"])
+    assert done.json()["error"]["code"] == "NOT_RESUMABLE"
+
+
+def test_wf_12_effects_that_would_happen_again_ask_first(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    made = create(client, member, definition=failing("x"))
+    first = execute(client, member, made["id"], input_data={"n": 3})["execution_id"]
+    repaired = failing("x")
+    repaired["nodes"][1]["data"]["output"] = {"n": 9}
+    client.put(f"/workflows/{made['id']}", json={"definition": repaired}, headers=member.headers)
+    refused = resume(client, member, first)
+    assert refused.status_code == 409
+    error = refused.json()["error"]
+    assert error["code"] == "CONFIRMATION_REQUIRED"
+    assert [detail["field"] for detail in error["details"]] == ["tell"]
+    assert resume(client, member, first, confirm_rerun=["tell"]).status_code == 202
+
+
+def signed(secret: str, message_id: str, body: bytes) -> dict[str, str]:
+    headers = signed_headers([secret], message_id, system_clock(), body)
+    return {**headers, "content-type": "application/json"}
+
+
+def test_wf_14_a_signed_call_starts_one_execution(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    end = node("end", "end", output={"n": "{{n}}", "kind": "{{trigger.type}}"})
+    made = create(client, member, definition=graph(node("s", "start"), end, edge("s", "end")))
+    url = f"/workflows/{made['id']}/hooks"
+    hook = client.post(url, json={"name": "CI"}, headers=member.headers)
+    assert hook.status_code == 201, hook.text
+    assert hook.headers["cache-control"] == "no-store"
+    secret, path = hook.json()["secret"], f"/hooks/{hook.json()['hook_id']}"
+    assert hook.json()["url"].endswith(f"/api{path}")
+    body = b'{"n": 4}'
+    first = client.post(path, content=body, headers=signed(secret, "msg_1", body))
+    assert first.status_code == 202, first.text
+    again = client.post(path, content=body, headers=signed(secret, "msg_1", body))
+    assert (again.status_code, again.json()) == (200, first.json())
+    other = client.post(path, content=b"{}", headers=signed(secret, "msg_1", b"{}"))
+    assert other.status_code == 422
+    run = execution(client, member, first.json()["execution_id"])
+    assert run["output_data"] == {"n": 4, "kind": "webhook"}
+    assert run["trigger"] == "webhook"
+    listed = client.get("/workflows/executions", headers=member.headers).json()
+    assert listed["total"] == 1
+    rotated = client.post(
+        f"{url}/{hook.json()['hook_id']}/rotate-secret", json={}, headers=member.headers
+    ).json()
+    for number, one in enumerate((secret, rotated["secret"])):
+        answer = client.post(path, content=body, headers=signed(one, f"m{number}", body))
+        assert answer.status_code == 202
+    shown = client.get(url, headers=member.headers).json()["hooks"]
+    assert "secret" not in shown[0]
+    client.delete(f"{url}/{hook.json()['hook_id']}", headers=member.headers)
+    gone = client.post(path, content=body, headers=signed(secret, "m9", body))
+    unknown = client.post(f"/hooks/{new_id()}", content=body, headers=signed(secret, "m9", body))
+    assert gone.status_code == unknown.status_code == 401
+    assert gone.json()["error"]["code"] == unknown.json()["error"]["code"] == "INVALID_SIGNATURE"
+
+
+def test_schedules_are_kept_checked_and_followed(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    made = create(client, member)
+    url = f"/workflows/{made['id']}/schedule"
+    assert client.get(url, headers=member.headers).status_code == 404
+    bad = client.put(
+        url,
+        json={"expression": "cron(61 * * * ? *)", "time_zone": "Mars/Phobos"},
+        headers=member.headers,
+    )
+    assert bad.status_code == 422
+    assert {detail["field"] for detail in bad.json()["error"]["details"]} == {
+        "expression", "time_zone",
+    }  # fmt: skip
+    body = {"expression": "cron(0 9 ? * MON-FRI *)", "time_zone": "Europe/Berlin"}
+    stored = client.put(url, json=body, headers=member.headers)
+    assert stored.status_code == 200, stored.text
+    assert stored.json()["on_overlap"] == "skip"
+    assert len(stored.json()["next_runs"]) == 3
+    scheduler = boto3.client("scheduler", region_name="us-east-1")
+    name = f"wf-{made['id']}"
+    kept = scheduler.get_schedule(Name=name, GroupName="tidegate-test-workflows")
+    assert kept["ScheduleExpression"] == body["expression"]
+    event = json.loads(kept["Target"]["Input"])
+    event["scheduled_time"] = "2026-11-23T08:00:00Z"
+    ticks = [tasks.scheduled(event, None)["execution_id"] for _ in range(2)]
+    assert ticks[0] == ticks[1]
+    run = execution(client, member, str(ticks[0]))
+    assert (run["trigger"], run["status"]) == ("schedule", "completed")
+    assert client.delete(url, headers=member.headers).status_code == 200
+    assert client.get(url, headers=member.headers).status_code == 404
+    with pytest.raises(scheduler.exceptions.ResourceNotFoundException):
+        scheduler.get_schedule(Name=name, GroupName="tidegate-test-workflows")
+    assert tasks.scheduled(event, None) == {"execution_id": None}

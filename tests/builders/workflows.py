@@ -19,6 +19,11 @@ ENVIRONMENT = {
     "WORKFLOW_STEP_FUNCTION_ARN": (
         f"arn:aws:lambda:{REGION}:{PLATFORM_ACCOUNT}:function:tidegate-test-workflow-step"
     ),
+    "WORKFLOW_SCHEDULE_GROUP": "tidegate-test-workflows",
+    "WORKFLOW_SCHEDULE_FUNCTION_ARN": (
+        f"arn:aws:lambda:{REGION}:{PLATFORM_ACCOUNT}:function:tidegate-test-workflow-schedule"
+    ),
+    "WORKFLOW_SCHEDULE_ROLE_ARN": f"arn:aws:iam::{PLATFORM_ACCOUNT}:role/tidegate-test-schedule",
 }
 
 
@@ -51,7 +56,9 @@ def chain(*nodes: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_bucket() -> None:
-    """The bucket of large data in the AWS double."""
+    """The bucket of large data and the group of schedules in the AWS double."""
+    scheduler = boto3.client("scheduler", region_name=REGION)
+    scheduler.create_schedule_group(Name=ENVIRONMENT["WORKFLOW_SCHEDULE_GROUP"])
     boto3.client("s3", region_name=REGION).create_bucket(Bucket=BUCKET)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from tidegate_kit.http import Call
@@ -10,14 +11,20 @@ from tidegate_kit.ids import new_id
 
 from tidegate.workflows.domain import RunSettings, Version, Workflow
 from tidegate.workflows.identifiers import id_from
+from tidegate.workflows.repository.triggers import Hook, Schedule
 from tidegate.workflows.schemas import (
     ExecuteRequest,
     ExecutionStats,
     Exported,
     ExportedWorkflow,
+    HookModel,
     ImportedWorkflow,
     ImportReport,
     IssueModel,
+    Resumed,
+    ResumePlanModel,
+    ScheduleModel,
+    ScheduleRequest,
     Unmapped,
     Validation,
     VersionDetail,
@@ -30,6 +37,7 @@ from tidegate.workflows.schemas import (
 )
 from tidegate.workflows.service.executions import Start
 from tidegate.workflows.service.imports import Report
+from tidegate.workflows.service.resume import Resumption
 from tidegate.workflows.service.workflows import Change, Draft, Whole
 from tidegate.workflows.validation import Report as ValidationReport
 
@@ -175,3 +183,77 @@ def imported(whole: Whole, report: Report) -> ImportedWorkflow:
             mapped=report.mapped, unmapped=[Unmapped(**row) for row in report.unmapped]
         ),
     )
+
+
+def resume_start(call: Call) -> Start:
+    """A resume by a user; what runs is filled in from the execution it resumes."""
+    return Start(
+        id=stable_id(call) or new_id(),
+        workflow_id="",
+        input_data={},
+        principal=call.principal.user_id,
+        trigger="resume",
+        request_id=call.request_id,
+    )
+
+
+def resumed(execution_id: str, done: Resumption) -> Resumed:
+    """What a resume did or would do."""
+    return Resumed(
+        execution_id=None if done.execution is None else done.execution.id,
+        resumed_from=execution_id,
+        status=done.status,
+        plan=ResumePlanModel(
+            reuse=list(done.plan.reuse),
+            rerun=list(done.plan.rerun),
+            side_effects=list(done.plan.side_effects),
+        ),
+    )
+
+
+def schedule_of(workflow_id: str, body: ScheduleRequest, call: Call) -> Schedule:
+    """A schedule, owned by the caller."""
+    return Schedule(
+        workflow_id=workflow_id,
+        expression=body.expression,
+        time_zone=body.time_zone,
+        input_data=body.input_data,
+        enabled=body.enabled,
+        start_at=body.start_at,
+        end_at=body.end_at,
+        on_overlap=body.on_overlap,
+        owner=call.principal.user_id,
+        created_at=call.now,
+        updated_at=call.now,
+    )
+
+
+def schedule(stored: Schedule, next_runs: list[datetime]) -> ScheduleModel:
+    """A schedule's answer."""
+    return ScheduleModel(
+        expression=stored.expression,
+        time_zone=stored.time_zone,
+        input_data=dict(stored.input_data),
+        enabled=stored.enabled,
+        start_at=stored.start_at,
+        end_at=stored.end_at,
+        on_overlap=stored.on_overlap,
+        next_runs=next_runs,
+    )
+
+
+def hook(stored: Hook, call: Call, secret: str | None = None) -> HookModel:
+    """A hook's answer; the address is built on the configured base URL."""
+    return HookModel(
+        hook_id=stored.id,
+        url=f"{call.settings.public_base_url}/api/hooks/{stored.id}",
+        enabled=stored.enabled,
+        created_at=stored.created_at,
+        name=stored.name,
+        secret=secret,
+    )
+
+
+def hook_with_secret(made: tuple[Hook, str], call: Call) -> HookModel:
+    """A hook as it is shown once."""
+    return hook(made[0], call, made[1])

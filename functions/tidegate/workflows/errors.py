@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tidegate_kit.errors import Conflict, Detail, Forbidden, Unauthenticated, Unprocessable
+from tidegate_kit.errors import Conflict, Detail, Forbidden, Unprocessable
 
 from tidegate.workflows.graph import Issue
 
@@ -84,11 +84,6 @@ class WorkflowExecutionFailed(Unprocessable):
 class ImportInvalid(Unprocessable):
     code = "IMPORT_INVALID"
     message = "The file cannot be imported."
-
-
-class InvalidSignature(Unauthenticated):
-    code = "INVALID_SIGNATURE"
-    message = "There is no such hook, or the signature is not valid for it."
 
 
 class WebhookIdReused(Unprocessable):

@@ -122,7 +122,7 @@ class HookItem(Table):
     created_by = UnicodeAttribute()
     sealed_secret = UnicodeAttribute()
     sealed_previous = UnicodeAttribute(null=True)
-    previous_until = UTCDateTimeAttribute(null=True)
+    rotated_at = UTCDateTimeAttribute(null=True)
 
 
 class HookPointerItem(Table):
@@ -158,6 +158,7 @@ class ScheduleItem(Table):
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
+    tenant_id = UnicodeAttribute()
     workflow_id = UnicodeAttribute()
     expression = UnicodeAttribute()
     time_zone = UnicodeAttribute()

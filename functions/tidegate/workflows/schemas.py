@@ -323,7 +323,7 @@ class ResumePlanModel(ApiModel):
 
 
 class Resumed(ApiModel):
-    """Answer of a resume; no execution_id when only planned."""
+    """Answer of a resume; when only planned, no new execution and the old one's status."""
 
     execution_id: str | None
     resumed_from: str

@@ -39,3 +39,11 @@ class WorkflowsSettings(WorkflowDataSettings):
     def machine_name_prefix(self) -> str:
         """Name of a workflow's state machine, up to the workflow's id."""
         return f"tidegate-{self.tidegate_stage}-wf-"
+
+
+class TriggerSettings(WorkflowsSettings):
+    """What a function needs that keeps schedules, besides."""
+
+    workflow_schedule_group: str = Field(min_length=1)
+    workflow_schedule_function_arn: str = Field(pattern=r"^arn:[a-z-]+:lambda:")
+    workflow_schedule_role_arn: str = Field(pattern=r"^arn:[a-z-]+:iam::\d{12}:role/")

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tidegate_kit.clock import iso, system_clock
 from tidegate_kit.errors import NotFound
 from tidegate_kit.observability import logger
 from tidegate_kit.tenancy import TenantScope
 
-from tidegate.identity.public import tenants
+from tidegate.identity.public import member, tenant_is_active, tenants
 from tidegate.workflows import wiring
 from tidegate.workflows.domain import Execution
 from tidegate.workflows.ports.approvals import approval_id_of
@@ -70,6 +71,14 @@ def follow(event: Mapping[str, Any], context: object) -> dict[str, list[dict[str
 
 def _follow(change: Mapping[str, Any]) -> None:
     new, old = change.get("NewImage", {}), change.get("OldImage", {})
+    image = new or old
+    if _text(image, "sk") == "SCHEDULE":
+        service, _ = wiring.schedules_of(TenantScope(_text(image, "tenant_id")))
+        service.follow(_text(image, "workflow_id"))
+        return
+    if not new and _text(old, "sk").startswith("WF#"):
+        wiring.forget_machine(_text(old, "id"))
+        return
     kind = _text(new, "kind")
     if kind not in _FOLLOWED or _text(new, "status") == _text(old, "status"):
         return
@@ -108,6 +117,24 @@ def _close_approvals(services: wiring.Services, execution: Execution) -> None:
 
 def _text(image: Mapping[str, Any], name: str) -> str:
     return str(image.get(name, {}).get("S", ""))
+
+
+def scheduled(event: Mapping[str, Any], context: object) -> dict[str, str | None]:
+    """EventBridge Scheduler: {tenant_id, workflow_id, scheduled_time}; starts at most one run."""
+    wiring.start_task()
+    scope = TenantScope(str(event["tenant_id"]))
+    at = str(event["scheduled_time"])
+    if not at[:4].isdigit():
+        # A scheduler that does not fill in the time: one run a minute, as fast as schedules go.
+        at = iso(system_clock().replace(second=0, microsecond=0))
+    service, _ = wiring.schedules_of(scope)
+    started = service.tick(str(event["workflow_id"]), at, lambda owner: _may_act(scope, owner))
+    return {"execution_id": None if started is None else started.id}
+
+
+def _may_act(scope: TenantScope, owner: str) -> bool:
+    found = member(scope, owner)
+    return found is not None and found.is_active and tenant_is_active(scope)
 
 
 def machine_ended(event: Mapping[str, Any], context: object) -> dict[str, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, partial
 
-from tidegate_kit.clients import platform_client
+from tidegate_kit.clients import kms_sealer, platform_client
 from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.dynamo import Store, configure_store
 from tidegate_kit.ids import new_id
@@ -22,11 +22,13 @@ from tidegate.workflows.repository.blobs import Blobs, S3Blobs
 from tidegate.workflows.repository.executions import DynamoExecutions, Executions
 from tidegate.workflows.repository.ledger import DynamoLedger, Ledger
 from tidegate.workflows.repository.logs import DynamoLogs, Logs
+from tidegate.workflows.repository.triggers import DynamoTriggers, Triggers
 from tidegate.workflows.repository.workflows import DynamoWorkflows, Workflows
 from tidegate.workflows.service.approvals import ApprovalService, Voter
 from tidegate.workflows.service.definitions import Definitions
 from tidegate.workflows.service.executions import ExecutionService, Stores
 from tidegate.workflows.service.gates import Gates
+from tidegate.workflows.service.hooks import HookParts, HookService
 from tidegate.workflows.service.imports import Imports
 from tidegate.workflows.service.machines import Machines, StepFunctions
 from tidegate.workflows.service.outcome import Outcomes
@@ -34,9 +36,15 @@ from tidegate.workflows.service.pictures import Pictures
 from tidegate.workflows.service.policy import must_be_approved
 from tidegate.workflows.service.publish import MachineTarget, Publisher
 from tidegate.workflows.service.rehearsals import Rehearsals
+from tidegate.workflows.service.resume import Resumes
+from tidegate.workflows.service.schedules import (
+    EventBridgeScheduler,
+    ScheduleService,
+    ScheduleTarget,
+)
 from tidegate.workflows.service.steps import Steps, Tools
 from tidegate.workflows.service.workflows import WorkflowService
-from tidegate.workflows.settings import WorkflowsSettings
+from tidegate.workflows.settings import TriggerSettings, WorkflowsSettings
 from tidegate.workflows.templating import TemplateError
 
 
@@ -65,6 +73,7 @@ class Services:
     pictures: Pictures
     rehearsals: Rehearsals
     imports: Imports
+    resumes: Resumes
 
 
 def start_task() -> WorkflowsSettings:
@@ -111,6 +120,14 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
     target = MachineTarget(
         settings.workflow_step_function_arn, settings.partition, settings.machine_name_prefix
     )
+    resumes = Resumes(
+        stored.workflows,
+        stored.executions,
+        stored.ledger,
+        stored.blobs,
+        definitions,
+        lambda: executions,
+    )
     executions = ExecutionService(
         scope.tenant_id,
         Stores(stored.workflows, stored.executions, stored.ledger, stored.blobs),
@@ -120,6 +137,7 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
         outcomes,
         clock,
         new_id,
+        resumes.prepare,
     )
 
     def decide(execution: Execution, step_id: str, call: AwsCall) -> None:
@@ -165,7 +183,44 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
         ),
         Rehearsals(stored.workflows, definitions, clock),
         Imports(workflows, definitions),
+        resumes,
     )
+
+
+def forget_machine(workflow_id: str) -> None:
+    """Delete the state machine of a deleted workflow; what runs on it goes on to its end (E14)."""
+    settings: WorkflowsSettings = settings_of(WorkflowsSettings)
+    machines_of(settings).delete(f"{settings.machine_name_prefix}{workflow_id}")
+
+
+def hook_parts(scope: TenantScope, clock: Clock = system_clock) -> HookParts:
+    """What makes and answers a tenant's hooks."""
+    settings = settings_of(WorkflowsSettings)
+    triggers = DynamoTriggers(scope)
+    service = HookService(scope.tenant_id, triggers, kms_sealer(settings), clock, new_id)
+    return HookParts(service, triggers, services_of(scope, "system", clock).executions)
+
+
+def schedules_of(
+    scope: TenantScope, clock: Clock = system_clock
+) -> tuple[ScheduleService, Triggers]:
+    """What keeps and runs a tenant's schedules."""
+    settings = settings_of(TriggerSettings)
+    target = ScheduleTarget(
+        settings.workflow_schedule_group,
+        settings.workflow_schedule_function_arn,
+        settings.workflow_schedule_role_arn,
+    )
+    client = platform_client("scheduler", settings.aws_region)
+    triggers = DynamoTriggers(scope)
+    service = ScheduleService(
+        scope.tenant_id,
+        triggers,
+        EventBridgeScheduler(client, target),
+        lambda: services_of(scope, "system", clock).executions,
+        clock,
+    )
+    return service, triggers
 
 
 def _no_secret(name: str) -> str:
