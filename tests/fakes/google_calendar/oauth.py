@@ -18,6 +18,16 @@ def _b64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
+def challenge(verifier: str) -> str:
+    """The S256 challenge of a verifier (RFC 7636 4.2)."""
+    return _b64(hashlib.sha256(verifier.encode()).digest())
+
+
+def proves(verifier: str, asked: str) -> bool:
+    """Whether a verifier answers a challenge (RFC 7636 4.6)."""
+    return challenge(verifier) == asked
+
+
 @dataclass
 class Authorization:
     """The server. rotating: a refresh gives a new refresh token and ends the one before."""
@@ -90,8 +100,7 @@ class Authorization:
             raise OAuthProblem("invalid_grant")
         if asked["redirect_uri"] != form.get("redirect_uri"):
             raise OAuthProblem("redirect_uri_mismatch")
-        challenge = _b64(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
-        if asked["code_challenge"] != challenge:
+        if not proves(form.get("code_verifier", ""), asked["code_challenge"]):
             raise OAuthProblem("invalid_grant")
         scopes = self.granted if self.granted is not None else tuple(asked["scope"].split())
         answer = {**self._access(), "scope": " ".join(scopes), "refresh_token": self._refresh()}
