@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
+from tidegate_kit.dynamo import ConditionFailed
 from tidegate_kit.observability import logger
 
 from tidegate.calendar.domain import Copy, Event, Push, event_id_of, google_id_of
@@ -68,7 +70,7 @@ class Pushes:
                 if refused.status not in _GONE:
                     raise
                 done, resource = self._create(event, copy)
-        self._record(push, _copy(resource, self._account, event))
+        self._record(event, push, _copy(resource, self._account, event))
         self._report.pushed(done)
 
     def _patch(self, event: Event, copy: Copy) -> dict[str, Any]:
@@ -148,14 +150,17 @@ class Pushes:
         self._clear(push)
         self._report.pushed(DELETED)
 
-    def _record(self, push: Push, copy: Copy) -> None:
+    def _record(self, event: Event, push: Push, copy: Copy) -> None:
         """Remember the copy; the change is told, unless another one was made meanwhile."""
+        known: tuple[Event | None, Push | None] | None = (event, push)
 
         def attempt() -> None:
-            event, current = self._events.find([push.event_id])[push.event_id]
-            if event is not None:
+            nonlocal known
+            now, current = known or self._events.find([push.event_id])[push.event_id]
+            known = None  # read again if this was out of date
+            if now is not None:
                 told = current if current is not None and current.change == push.change else None
-                new = replace(event, copy=copy, version=event.version + 1)
+                new = replace(now, copy=copy, version=now.version + 1)
                 self._events.commit([Write(put=new, clear=told)])
             elif current is None:
                 left = replace(push, kind="delete", copy=copy)
@@ -165,25 +170,18 @@ class Pushes:
 
         retried(attempt)
 
-    def _clear(self, push: Push) -> None:
-        def attempt() -> None:
-            _, current = self._events.find([push.event_id])[push.event_id]
-            if current is not None and current.change == push.change:
-                self._events.commit([Write(clear=current)])
+    def _settle(self, write: Write) -> None:
+        """Write about a note; one that was replaced meanwhile is another change, and stays."""
+        with contextlib.suppress(ConditionFailed):
+            self._events.commit([write])
 
-        retried(attempt)
+    def _clear(self, push: Push) -> None:
+        self._settle(Write(clear=push))
 
     def _park(self, push: Push, refused: Refused) -> None:
         """One change that Google does not take must not hold up the others."""
         logger.warning("change refused by google", event_id=push.event_id, cause=str(refused))
-
-        def attempt() -> None:
-            _, current = self._events.find([push.event_id])[push.event_id]
-            if current is not None and current.change == push.change:
-                parked = replace(current, parked=str(refused)[:200])
-                self._events.commit([Write(push=parked, clear=current)])
-
-        retried(attempt)
+        self._settle(Write(push=replace(push, parked=str(refused)[:200]), clear=push))
         self._report.pushed(SKIPPED)
 
 
