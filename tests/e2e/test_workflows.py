@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+from tidegate_kit.clock import system_clock
 from tidegate_kit.ids import new_id
+from tidegate_kit.webhooks import signed_headers
 
 from tests.builders.workflows import chain, edge, graph, node
 from tests.e2e.conftest import Owner, RunningCloud
@@ -217,3 +220,58 @@ def test_a_machine_that_dies_ends_its_execution(http: httpx.Client, cloud: Runni
     run = until(http, started["execution_id"], ended)
     assert run["status"] == "failed"
     assert run["error"]["code"] == "EXECUTION_INTERRUPTED"
+
+
+def test_hooks_and_schedules_start_workflows(http: httpx.Client, cloud: RunningCloud) -> None:
+    made = create(http, chain(node("a", output={"n": "{{trigger.type}}"})))
+    hook = http.post(f"/api/workflows/{made['id']}/hooks", json={}).json()
+    body = b'{"n": 1}'
+    headers = signed_headers([hook["secret"]], "msg_1", system_clock(), body)
+    called = cloud.http().post(f"/api/hooks/{hook['hook_id']}", content=body, headers=headers)
+    assert called.status_code == 202, called.text
+    run = until(http, called.json()["execution_id"], ended)
+    assert (run["status"], run["output_data"]) == ("completed", {"n": "webhook"})
+    url = f"/api/workflows/{made['id']}/schedule"
+    stored = http.put(url, json={"expression": "rate(1 minute)"})
+    assert stored.status_code == 200, stored.text
+    kept = cloud.aws("scheduler").get_schedule(
+        Name=f"wf-{made['id']}", GroupName="tidegate-local-workflows"
+    )
+    target = kept["Target"]
+    event = {**json.loads(target["Input"]), "scheduled_time": "2026-11-23T08:00:00Z"}
+    answer = cloud.aws("lambda").invoke(
+        FunctionName=target["Arn"], Payload=json.dumps(event).encode()
+    )
+    started = json.loads(answer["Payload"].read())
+    run = until(http, started["execution_id"], ended)
+    assert (run["trigger"], run["status"]) == ("schedule", "completed")
+    assert http.delete(url).status_code == 200
+
+
+def test_a_repaired_version_resumes_while_the_old_one_stays(http: httpx.Client) -> None:
+    def definition(limit: int) -> dict[str, Any]:
+        stop = node("stop", "fail", error="SMALL", message="too small")
+        return graph(
+            node("start", "start"),
+            node("work", output={"n": "{{n}}"}),
+            node("check", "condition", condition={"left": "{{n}}", "op": "gt", "right": limit}),
+            stop,
+            node("end", "end", output={"n": "{{nodes.work.output.n}}"}),
+            edge("start", "work"),
+            edge("work", "check"),
+            edge("check", "end", "true"),
+            edge("check", "stop", "false"),
+        )
+
+    made = create(http, definition(5))
+    body = {"input_data": {"n": 3}}
+    first = http.post(f"/api/workflows/{made['id']}/execute", json=body).json()["execution_id"]
+    assert until(http, first, ended)["status"] == "failed"
+    http.put(f"/api/workflows/{made['id']}", json={"definition": definition(1)})
+    resumed = http.post(f"/api/workflows/executions/{first}/resume", json={})
+    assert resumed.status_code == 202, resumed.text
+    run = until(http, resumed.json()["execution_id"], ended)
+    assert (run["status"], run["output_data"]) == ("completed", {"n": 3})
+    assert {step["step_id"] for step in run["steps"] if step.get("reused")} == {"start", "work"}
+    pinned = http.post(f"/api/workflows/{made['id']}/execute", json={**body, "version": 1}).json()
+    assert until(http, pinned["execution_id"], ended)["error"]["code"] == "SMALL"

@@ -8,15 +8,17 @@ from functools import cache, partial
 from tidegate_kit.clients import kms_sealer, platform_client
 from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.dynamo import Store, configure_store
+from tidegate_kit.errors import Detail, Unprocessable
 from tidegate_kit.ids import new_id
 from tidegate_kit.observability import identify
+from tidegate_kit.outbound import OutboundRefused
 from tidegate_kit.settings import settings_of
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.identity.public import member
 from tidegate.workflows.domain import Execution, StepProblem
 from tidegate.workflows.nodes.ports import AwsCall
-from tidegate.workflows.ports.build import PortParts, ports_of
+from tidegate.workflows.ports.build import PortParts, outbound_client, ports_of
 from tidegate.workflows.repository.approvals import ApprovalStore, DynamoApprovals
 from tidegate.workflows.repository.blobs import Blobs, S3Blobs
 from tidegate.workflows.repository.executions import DynamoExecutions, Executions
@@ -185,6 +187,16 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
         Imports(workflows, definitions),
         resumes,
     )
+
+
+def check_webhook_url(url: str | None) -> None:
+    """Refuse an address that no webhook may go to (INT-7). Raises Unprocessable."""
+    if url is None:
+        return
+    try:
+        outbound_client(settings_of(WorkflowsSettings)).check(url, allow_local=True)
+    except OutboundRefused as refused:
+        raise Unprocessable(details=[Detail("webhook_url", refused.reason)]) from refused
 
 
 def forget_machine(workflow_id: str) -> None:

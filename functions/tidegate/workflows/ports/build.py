@@ -74,7 +74,7 @@ def ports_of(parts: PortParts, execution: Execution, step_id: str, secrets: set[
     mailer = SesMail(platform_client("sesv2", settings.aws_region), settings.mail_from, journal)
     return Ports(
         mailer=mailer,
-        http=OutboundHttp(_client(settings), journal),
+        http=OutboundHttp(outbound_client(settings), journal),
         approvals=StepApprovals(parts.approvals, execution, step_id, parts.clock),
         notices=LedgerNotices(execution, journal, mailer, write, recipients),
         aws=StepAwsActions(
@@ -89,7 +89,8 @@ def ports_of(parts: PortParts, execution: Execution, step_id: str, secrets: set[
 _clients: dict[Any, OutboundClient] = {}
 
 
-def _client(settings: WorkflowsSettings) -> OutboundClient:
+def outbound_client(settings: WorkflowsSettings) -> OutboundClient:
+    """The one client for addresses given by users; kept for the process."""
     policy = OutboundPolicy.of(settings)
     if policy not in _clients:
         _clients[policy] = OutboundClient(policy)

@@ -21,6 +21,7 @@ from tidegate.workflows.repository.executions import ExecutionFilters
 from tidegate.workflows.routes.context import Page, services
 from tidegate.workflows.routes.router import router
 from tidegate.workflows.schemas import ExecuteRequest, ExecutionList, ExecutionModel, Started
+from tidegate.workflows.wiring import check_webhook_url
 
 Status = Annotated[ExecutionStatus | None, Query()]
 Moment = Annotated[datetime | None, Query()]
@@ -41,6 +42,7 @@ def execute_workflow(
     workflow_id: PathId, body: ExecuteRequest, call: CurrentCall, response: Response
 ) -> Any:
     """Start an execution; `sync` waits up to 25 s for its end and answers 200 (WF-10)."""
+    check_webhook_url(body.webhook_url)
     service = services(call)
     execution = service.executions.begin(answers.start_of(workflow_id, body, call))
     if body.execution_mode == "async":
