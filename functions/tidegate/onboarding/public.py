@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from tidegate_kit.aws_session import CustomerAccess, CustomerSession, Purpose
-from tidegate_kit.clients import kms_sealer
+from tidegate_kit.clients import kms_sealer, platform_client
 from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.errors import NotFound
 from tidegate_kit.settings import Settings
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.onboarding import service
+from tidegate.onboarding.copies import S3TemplateCopies
 from tidegate.onboarding.credentials import open_keys
 from tidegate.onboarding.domain import Method, Refusal, Registration, Status, Tier
 from tidegate.onboarding.repository import DynamoRegistrations, change
@@ -26,6 +28,7 @@ __all__ = [
     "connections",
     "customer_template",
     "disconnect",
+    "forget_tenant",
     "mark_discovered",
     "open_session",
 ]
@@ -36,6 +39,18 @@ _LONG_LIVED = (
 )
 _DUE = "These access keys are older than 90 days. Make new ones and send them."
 _BROAD = "These access keys may do nearly everything. Use keys of a user that may only read."
+
+
+class DataSettings(Protocol):
+    """Settings of a caller that reaches the data bucket."""
+
+    @property
+    def aws_region(self) -> str:
+        """The platform's region."""
+
+    @property
+    def data_bucket(self) -> str:
+        """The bucket of templates and inventories."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +132,17 @@ def disconnect(
     now = clock()
     done = service.disconnect(DynamoRegistrations(scope), onboarding_id, actor, now)
     return connection_of(done, now)
+
+
+def forget_tenant(
+    settings: DataSettings, scope: TenantScope, *, actor: str, clock: Clock
+) -> list[str]:
+    """Remove all that onboarding keeps of a deleted tenant (G25); its AWS account ids.
+
+    Discovery's inventory of those accounts is the caller's to delete.
+    """
+    copies = S3TemplateCopies(platform_client("s3", settings.aws_region), settings.data_bucket)
+    return service.forget_tenant(DynamoRegistrations(scope), copies, actor, clock())
 
 
 def mark_discovered(scope: TenantScope, onboarding_id: str, run_id: str, at: datetime) -> None:

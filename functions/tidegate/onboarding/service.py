@@ -208,3 +208,22 @@ def disconnect(store: Registrations, onboarding_id: str, actor: str, now: dateti
         return disconnected(old, actor, now)
 
     return change(store, onboarding_id, step)
+
+
+def forget_tenant(
+    store: Registrations, copies: TemplateCopies, actor: str, now: datetime
+) -> list[str]:
+    """Remove every registration of a deleted tenant (G25); the AWS account ids it had.
+
+    Claims are freed, keys and copies erased, so later call-backs agree with nothing. May be
+    repeated after a failure. Raises ServiceUnavailable.
+    """
+    accounts = []
+    for found in store.all():
+        if found.status != "disconnected":
+            disconnect(store, found.id, actor, now)
+        if found.template_copy is not None:
+            copies.delete(found.template_copy)
+        store.forget(found.id)
+        accounts.append(found.account_id)
+    return accounts

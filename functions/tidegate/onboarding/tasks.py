@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tidegate_kit.clients import platform_client
-from tidegate_kit.clock import iso, system_clock
+from tidegate_kit.clock import iso
 from tidegate_kit.observability import logger
 
 from tidegate.onboarding import inventory, wiring
@@ -71,7 +71,7 @@ def _follow_up(
 ) -> None:
     now_stored = wiring.store_of(tenant_id).get(onboarding_id)
     if message.request_type != "Delete" and now_stored and now_stored.status == "connected":
-        inventory.start_first(settings, now_stored, system_clock)
+        inventory.start_first(settings, now_stored, wiring.clock)
 
 
 def reprobe_accounts(event: Mapping[str, Any], context: Any) -> dict[str, int]:
@@ -97,7 +97,7 @@ def _instant(text: object) -> datetime:
     try:
         return datetime.fromisoformat(str(text)).astimezone(UTC)
     except ValueError:
-        return system_clock()
+        return wiring.clock()
 
 
 def _time_left(context: Any) -> Callable[[], bool]:
@@ -142,7 +142,7 @@ def _follow(settings: OnboardingSettings, change: Mapping[str, Any]) -> None:
     if status == "connected" and run_id and run_id != _text(old, "discovery_run_id"):
         stored = wiring.store_of(tenant_id).get(onboarding_id)
         if stored is not None and stored.holds_claim and stored.discovery_run_id == run_id:
-            inventory.start(settings, stored, run_id, system_clock)
+            inventory.start(settings, stored, run_id, wiring.clock)
     if status == "disconnected" and _text(old, "status") != "disconnected":
         _clean_up_if_gone(tenant_id, onboarding_id)
 

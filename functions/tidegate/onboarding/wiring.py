@@ -8,7 +8,7 @@ from functools import cache
 
 from tidegate_kit.aws_session import CustomerAccess
 from tidegate_kit.clients import kms_sealer, platform_client
-from tidegate_kit.clock import Clock, system_clock
+from tidegate_kit.clock import system_clock
 from tidegate_kit.dynamo import Store, configure_store
 from tidegate_kit.ids import new_id
 from tidegate_kit.observability import identify
@@ -33,7 +33,11 @@ from tidegate.onboarding.settings import OnboardingSettings
 from tidegate.onboarding.verification import Patience, Verifier
 
 registry = DynamoGlobalRegistry()
-clock = system_clock
+
+
+def clock() -> datetime:
+    """The current instant; every service of this module takes it."""
+    return system_clock()
 
 
 def settings() -> OnboardingSettings:
@@ -60,7 +64,7 @@ def store_of(tenant_id: str) -> Registrations:
     return DynamoRegistrations(TenantScope(tenant_id))
 
 
-def requests(tenant_id: str, clock: Clock = system_clock) -> Requests:
+def requests(tenant_id: str) -> Requests:
     """The onboarding requests of a tenant."""
     found = settings()
     copies = S3TemplateCopies(platform_client("s3", found.aws_region), found.data_bucket)
@@ -73,7 +77,7 @@ def signed_template(onboarding_id: str, exp: str | None, sig: str, now: datetime
     return requests(tenant_id).template(onboarding_id)
 
 
-def verifier(settings: Settings, tenant_id: str, clock: Clock = system_clock) -> Verifier:
+def verifier(settings: Settings, tenant_id: str) -> Verifier:
     """The verifier of a tenant's registrations."""
     prober = Prober(
         lambda tenant: CustomerAccess(settings, tenant, clock),
@@ -84,7 +88,7 @@ def verifier(settings: Settings, tenant_id: str, clock: Clock = system_clock) ->
     return Verifier(store_of(tenant_id), prober, settings.onboarding_role_arn, clock, new_id)
 
 
-def key_connector(settings: Settings, tenant_id: str, clock: Clock = system_clock) -> KeyConnector:
+def key_connector(settings: Settings, tenant_id: str) -> KeyConnector:
     """The connector of a tenant's accounts by access keys."""
     access = CustomerAccess(settings, tenant_id, clock)
     return KeyConnector(
@@ -97,14 +101,14 @@ def key_connector(settings: Settings, tenant_id: str, clock: Clock = system_cloc
     )
 
 
-def reprobe(settings: Settings, clock: Clock = system_clock) -> Reprobe:
+def reprobe(settings: Settings) -> Reprobe:
     """The sweep over every tenant's connected accounts."""
 
     def services(tenant_id: str) -> TenantServices:
         return TenantServices(
             store_of(tenant_id),
-            verifier(settings, tenant_id, clock),
-            key_connector(settings, tenant_id, clock),
+            verifier(settings, tenant_id),
+            key_connector(settings, tenant_id),
         )
 
     return Reprobe(registry, services)
@@ -115,11 +119,9 @@ def patience() -> Patience:
     return Patience(PATIENCE, time.sleep)
 
 
-def stack_callback(
-    settings: Settings, tenant_id: str, waiting: Patience, clock: Clock = system_clock
-) -> StackCallback:
+def stack_callback(settings: Settings, tenant_id: str, waiting: Patience) -> StackCallback:
     """The decider of call-backs that name a tenant's registration."""
-    return StackCallback(store_of(tenant_id), verifier(settings, tenant_id, clock), waiting, clock)
+    return StackCallback(store_of(tenant_id), verifier(settings, tenant_id), waiting, clock)
 
 
 def response_sender(settings: OnboardingSettings) -> ResponseSender:

@@ -16,6 +16,7 @@ from tidegate.onboarding.credentials import GivenKeys
 from tidegate.onboarding.domain import Registration
 from tidegate.onboarding.responses import HttpResponseSender
 from tidegate.onboarding.service import NewRequest, disconnect
+from tidegate.onboarding.verification import Patience
 from tidegate_kit import clients
 from tidegate_kit.clock import FixedClock, system_clock
 from tidegate_kit.errors import NotFound
@@ -43,11 +44,18 @@ class Bed:
     answers: list[dict[str, Any]] = field(default_factory=list)
     made: Registration | None = None
 
+    def patience(self) -> Patience:
+        """Waiting moves the clock and costs no time."""
+        return Patience(wiring.PATIENCE, self._wait)
+
+    def _wait(self, seconds: float) -> None:
+        self.clock.advance(seconds=seconds)
+
     def connect(self) -> None:
         """What the verify route does."""
         assert self.made is not None
         settings = wiring.settings()
-        found = wiring.verifier(settings, TENANT, self.clock).verify(self.made.id, None, "u")
+        found = wiring.verifier(settings, TENANT).verify(self.made.id, None, "u")
         inventory.start_first(settings, found, self.clock)
 
     def stream(self) -> None:
@@ -117,6 +125,7 @@ def fresh(
                 lambda self, url, body: made.answers.append(json.loads(body)),
             )
             monkeypatch.setattr(wiring, "system_clock", made.clock)
+            monkeypatch.setattr(wiring, "patience", made.patience)
             ready(made)
             yield made
             with contextlib.suppress(Exception):
