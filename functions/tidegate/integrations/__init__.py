@@ -1,0 +1,1 @@
+"""Integration accounts, communication targets, secrets, webhooks (contract 2.4)."""

@@ -1,0 +1,79 @@
+"""Items of the table `integrations`.
+
+- user_accounts           pk T#<tid>#U#<uid>   sk ACCOUNT#<account id>   configuration sealed
+- communication_targets   same pk              sk TARGET#<id>
+- secrets                 pk T#<tid>           sk SECRET#<name>          value sealed
+- webhooks                pk T#<tid>           sk WEBHOOK#<id>           secrets sealed
+"""
+
+from __future__ import annotations
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    JSONAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+    UTCDateTimeAttribute,
+)
+from tidegate_kit.dynamo import Table
+
+TABLE = "integrations"
+
+
+class RecordItem(Table):
+    """What every item of the table has."""
+
+    class Meta:
+        table_name = TABLE
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    id = UnicodeAttribute()
+    version = NumberAttribute()
+
+
+class AccountItem(RecordItem):
+    """An integration account."""
+
+    class Meta:
+        table_name = TABLE
+
+    account_type = UnicodeAttribute()
+    configuration = UnicodeAttribute()
+
+
+class TargetItem(RecordItem):
+    """A communication target."""
+
+    class Meta:
+        table_name = TABLE
+
+    name = UnicodeAttribute()
+    email = UnicodeAttribute(null=True)
+    twitter_username = UnicodeAttribute(null=True)
+    instagram_username = UnicodeAttribute(null=True)
+    notes = UnicodeAttribute(null=True)
+    active = BooleanAttribute()
+
+
+class SecretItem(RecordItem):
+    """A tenant's secret."""
+
+    class Meta:
+        table_name = TABLE
+
+    value = UnicodeAttribute()
+
+
+class WebhookItem(RecordItem):
+    """A webhook and the secrets that sign its messages."""
+
+    class Meta:
+        table_name = TABLE
+
+    url = UnicodeAttribute()
+    event_types = JSONAttribute()
+    enabled = BooleanAttribute()
+    secret = UnicodeAttribute()
+    previous_secret = UnicodeAttribute(null=True)
+    rotated_at = UTCDateTimeAttribute(null=True)

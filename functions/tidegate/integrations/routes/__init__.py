@@ -1,0 +1,6 @@
+"""Routes of contract 2.4, one module per resource."""
+
+from tidegate.integrations.routes import accounts, secrets, targets
+from tidegate.integrations.routes.router import router
+
+__all__ = ["accounts", "router", "secrets", "targets"]

@@ -1,0 +1,1 @@
+"""Decisions of the integrations domain, one module per kind of record."""
