@@ -571,3 +571,35 @@ def test_schedules_are_kept_checked_and_followed(
     with pytest.raises(scheduler.exceptions.ResourceNotFoundException):
         scheduler.get_schedule(Name=name, GroupName="tidegate-test-workflows")
     assert tasks.scheduled(event, None) == {"execution_id": None}
+
+
+def test_another_tenant_sees_no_execution_hook_schedule_or_log(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    made = create(client, member, definition=chain(node("wait", "delay", seconds=60)))
+    run = execute(client, member, made["id"])["execution_id"]
+    log = client.get("/logs", headers=member.headers).json()
+    other = sign_in(roles=("client",))
+    url, executions = f"/workflows/{made['id']}", f"/workflows/executions/{run}"
+    for method, path, body in (
+        ("POST", f"{url}/execute", {}),
+        ("POST", f"{url}/dry-run", {}),
+        ("GET", f"{url}/executions", None),
+        ("GET", f"{url}/diagram", None),
+        ("GET", f"{url}/asl", None),
+        ("GET", f"{url}/export", None),
+        ("GET", f"{url}/schedule", None),
+        ("PUT", f"{url}/schedule", {"expression": "rate(1 hour)"}),
+        ("DELETE", f"{url}/schedule", None),
+        ("GET", f"{url}/hooks", None),
+        ("POST", f"{url}/hooks", {}),
+        ("GET", executions, None),
+        ("POST", f"{executions}/cancel", None),
+        ("POST", f"{executions}/resume", {}),
+        ("GET", f"/logs/executions/{run}", None),
+    ):
+        answer = client.request(method, path, json=body, headers=other.headers)
+        assert answer.status_code == 404, (method, path, answer.text)
+    assert log["total"] >= 1
+    assert client.get("/logs", headers=other.headers).json()["total"] == 0
+    assert client.get("/workflows/executions", headers=other.headers).json()["total"] == 0
