@@ -45,11 +45,12 @@ class IdentityClient(ApiClient):
 
     def __init__(self, settings: Settings, *routers: Router, clock: Clock = system_clock) -> None:
         super().__init__([router, *routers], settings, clock)
-        self._addresses = (f"198.51.{i // 250 % 250}.{i % 250 + 1}" for i in itertools.count())
+        self._calls = itertools.count()  # safe under threads, as a generator is not
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One call; `client_ip` keeps the address."""
-        options.setdefault("client_ip", next(self._addresses))
+        number = next(self._calls)
+        options.setdefault("client_ip", f"198.51.{number // 250 % 250}.{number % 250 + 1}")
         return super().request(method, path, **options)
 
     def register(self, **changes: Any) -> dict[str, Any]:

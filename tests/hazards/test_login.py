@@ -758,8 +758,8 @@ def test_limits_come_before_hashing(client: IdentityClient) -> None:
         )
     statuses = [attempt.result for rnd in outcome.rounds for attempt in rnd.attempts]
     assert len(spent) <= 10
+    assert set(statuses) <= {401, 429}
     assert statuses.count(401) <= 10
-    assert statuses.count(429) >= 54
 
 
 @pytest.mark.hazard("C17")
