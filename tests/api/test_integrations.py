@@ -10,8 +10,11 @@ import pytest
 from tidegate.integrations.models import AccountItem, TargetItem
 from tidegate.integrations.routes import router
 from tidegate.integrations.service.accounts import AccountService
+from tidegate.integrations.vault import Vault
+from tidegate_kit.clients import kms_sealer
 from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings
+from tidegate_kit.tenancy import UserScope
 
 from tests.builders.api import ApiClient
 from tests.builders.members import SignedIn, sign_in
@@ -68,10 +71,17 @@ def test_an_account_is_upserted_read_listed_and_erased(client: ApiClient, member
     assert list(AccountItem.query(f"T#{member.tenant_id}#U#{member.user_id}")) == []
 
 
-def test_the_kept_secret_is_the_stored_one(client: ApiClient, member: SignedIn) -> None:
+def test_the_kept_secret_is_the_stored_one(
+    client: ApiClient, member: SignedIn, platform: Settings
+) -> None:
     put(client, member)
     put(client, member, configuration={"api_token": "***alue"})
     put(client, member, configuration={"api_token": "***alue", "n": 1})
+    scope = UserScope(member.tenant_id, member.user_id)
+    sealed = AccountItem.get(scope.pk, "ACCOUNT#x:1").configuration
+    vault = Vault(kms_sealer(platform), scope)
+    stored = vault.open_data(sealed, "ACCOUNT#x:1", "configuration")
+    assert stored == {"api_token": CANARY, "n": 1}
     wrong = client.post(
         ACCOUNTS, json={**SOCIAL, "configuration": {"api_token": "***wxyz"}},
         headers=member.headers,

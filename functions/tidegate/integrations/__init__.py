@@ -1,1 +1,1 @@
-"""Integration accounts, communication targets, secrets, webhooks (contract 2.4)."""
+"""Integration accounts, communication targets, secrets (contract 2.4)."""

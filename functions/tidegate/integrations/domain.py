@@ -14,7 +14,6 @@ from tidegate_kit.errors import Detail
 AccountType = Literal["calendar", "crm", "email", "social"]
 MAX_CONFIGURATION_BYTES = 16 * 1024
 MAX_DEPTH = 16
-DEFAULT_WEBHOOK = "default"
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}\.[^@\s.]{1,63}")
 
@@ -54,18 +53,6 @@ class Secret(Record):
     """A tenant's secret by name; `value` is sealed."""
 
     value: str = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Webhook(Record):
-    """Where a tenant's events go; secrets are sealed. An empty `url` receives nothing."""
-
-    url: str
-    event_types: list[str]
-    enabled: bool
-    secret: str = field(repr=False)
-    previous_secret: str | None = field(default=None, repr=False)
-    rotated_at: datetime | None = None
 
 
 @dataclass(frozen=True)

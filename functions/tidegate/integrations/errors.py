@@ -9,9 +9,5 @@ class ChangedMeanwhile(Conflict):
     message = "The record was changed at the same moment. Read it and try again."
 
 
-class DefaultWebhook(Conflict):
-    message = "The default webhook signs the events of executions and cannot be deleted."
-
-
 class UnknownSecret(NotFound):
     message = "There is no secret of this name."

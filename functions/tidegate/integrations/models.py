@@ -3,18 +3,11 @@
 - user_accounts           pk T#<tid>#U#<uid>   sk ACCOUNT#<account id>   configuration sealed
 - communication_targets   same pk              sk TARGET#<id>
 - secrets                 pk T#<tid>           sk SECRET#<name>          value sealed
-- webhooks                pk T#<tid>           sk WEBHOOK#<id>           secrets sealed
 """
 
 from __future__ import annotations
 
-from pynamodb.attributes import (
-    BooleanAttribute,
-    JSONAttribute,
-    NumberAttribute,
-    UnicodeAttribute,
-    UTCDateTimeAttribute,
-)
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from tidegate_kit.dynamo import Table
 
 TABLE = "integrations"
@@ -63,17 +56,3 @@ class SecretItem(RecordItem):
         table_name = TABLE
 
     value = UnicodeAttribute()
-
-
-class WebhookItem(RecordItem):
-    """A webhook and the secrets that sign its messages."""
-
-    class Meta:
-        table_name = TABLE
-
-    url = UnicodeAttribute()
-    event_types = JSONAttribute()
-    enabled = BooleanAttribute()
-    secret = UnicodeAttribute()
-    previous_secret = UnicodeAttribute(null=True)
-    rotated_at = UTCDateTimeAttribute(null=True)

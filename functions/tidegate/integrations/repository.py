@@ -9,14 +9,13 @@ from typing import Any, Generic, Protocol, TypeVar
 from tidegate_kit.dynamo import ConditionFailed, Transaction, batch_get, store_errors
 from tidegate_kit.tenancy import TenantScope, UserScope, key
 
-from tidegate.integrations.domain import Account, Record, Secret, Target, Webhook
+from tidegate.integrations.domain import Account, Record, Secret, Target
 from tidegate.integrations.errors import ChangedMeanwhile
 from tidegate.integrations.models import (
     AccountItem,
     RecordItem,
     SecretItem,
     TargetItem,
-    WebhookItem,
 )
 
 R = TypeVar("R", bound=Record)
@@ -121,15 +120,6 @@ class DynamoSecrets(_DynamoRecords[Secret]):
     """Secrets of one tenant; the id is the name."""
 
     prefix, item, record = "SECRET", SecretItem, Secret
-
-    def __init__(self, scope: TenantScope) -> None:
-        super().__init__(scope.pk)
-
-
-class DynamoWebhooks(_DynamoRecords[Webhook]):
-    """Webhooks of one tenant."""
-
-    prefix, item, record = "WEBHOOK", WebhookItem, Webhook
 
     def __init__(self, scope: TenantScope) -> None:
         super().__init__(scope.pk)

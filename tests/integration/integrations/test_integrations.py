@@ -11,10 +11,12 @@ import pytest
 from tidegate.integrations import public
 from tidegate.integrations.domain import Account, Target
 from tidegate.integrations.errors import ChangedMeanwhile, UnknownSecret
-from tidegate.integrations.models import AccountItem, SecretItem
+from tidegate.integrations.models import SecretItem
 from tidegate.integrations.repository import DynamoAccounts, DynamoTargets, Records
+from tidegate.integrations.vault import Vault
 from tidegate.integrations.wiring import secrets_of
-from tidegate_kit.crypto import SealBroken
+from tidegate_kit.clients import kms_sealer
+from tidegate_kit.crypto import SealBroken, SealContext
 from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings
 from tidegate_kit.tenancy import TenantScope, UserScope
@@ -74,6 +76,7 @@ def test_several_records_are_stored_all_or_none(targets: Records[Target]) -> Non
 
 
 @pytest.mark.hazard("B1")
+@pytest.mark.bite("tidegate_kit.tenancy.UserScope.pk", lambda scope: "T#one#U#one")
 def test_scopes_do_not_see_each_other(platform: Settings) -> None:
     """B1: a record is found neither from another user of the tenant nor from another tenant."""
     tenant, user = new_id(), new_id()
@@ -89,6 +92,9 @@ def test_scopes_do_not_see_each_other(platform: Settings) -> None:
 
 
 @pytest.mark.hazard("H31")
+@pytest.mark.bite(
+    "tidegate.integrations.vault.Vault._context", lambda *_: SealContext("t", "r", "f")
+)
 def test_a_secret_opens_only_where_it_was_sealed(platform: Settings) -> None:
     """H31: a ciphertext copied to another tenant, another name or another kind never opens."""
     one, two = TenantScope(new_id()), TenantScope(new_id())
@@ -104,15 +110,15 @@ def test_a_secret_opens_only_where_it_was_sealed(platform: Settings) -> None:
         item.save()
         with pytest.raises(SealBroken):
             public.secret(TenantScope(pk.removeprefix("T#")), name)
-    account = AccountItem(
-        one.pk, "ACCOUNT#a", id="a", version=1, account_type="social", configuration=sealed,
-        created_at=NOW, updated_at=NOW,
-    )  # fmt: skip
-    account.save()
+    vault = Vault(kms_sealer(platform), one)
+    for record, field in (("ACCOUNT#first", "configuration"), ("SECRET#first", "other")):
+        with pytest.raises(SealBroken):
+            vault.open(sealed, record, field)
     assert public.secret(one, "first") == "canary-4711"
 
 
 @pytest.mark.hazard("E7")
+@pytest.mark.bite("tidegate_kit.tenancy.TenantScope.pk", lambda scope: "T#one")
 def test_a_step_gets_secrets_of_its_own_tenant_alone(platform: Settings) -> None:
     """E7: the name of another tenant's secret is as unknown as one that nobody has."""
     one, two = TenantScope(new_id()), TenantScope(new_id())
