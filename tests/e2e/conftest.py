@@ -16,6 +16,7 @@ from infra.local import cloud as local
 from infra.local import processes
 from infra.local.aws import client
 from infra.local.config import LocalCloud
+from tests.fakes.google_calendar.app import CLIENT_ID, CLIENT_SECRET
 
 _addresses = (f"127.0.{a}.{b}" for a, b in itertools.product(range(1, 250), range(2, 250)))
 
@@ -35,6 +36,7 @@ class RunningCloud:
 
     config: LocalCloud
     outputs: dict[str, Any]
+    google_port: int = 0
 
     def http(self, token: str | None = None) -> httpx.Client:
         """A client with its own loopback address, so per-IP limits count it alone."""
@@ -59,16 +61,29 @@ class Owner:
     profile: dict[str, Any]
 
 
+def _google(port: int) -> dict[str, str]:
+    """Template parameters of a Google on this machine; the calendar's test serves it."""
+    url = f"http://127.0.0.1:{port}"
+    return {
+        "GoogleClientId": CLIENT_ID,
+        "GoogleClientSecret": CLIENT_SECRET,
+        "GoogleBaseUrl": url,
+        "GoogleTokenUrl": f"{url}/token",
+        "GoogleRevokeUrl": f"{url}/revoke",
+    }
+
+
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     """The platform on free ports and in a folder of its own, stopped at the end."""
     home = tmp_path_factory.mktemp("cloud")
-    config = replace(LocalCloud(), home=home, stack_name="tidegate-e2e").with_ports(
-        processes.free_port(), processes.free_port()
-    )
+    google_port = processes.free_port()
+    config = replace(
+        LocalCloud(), home=home, stack_name="tidegate-e2e", parameters=_google(google_port)
+    ).with_ports(processes.free_port(), processes.free_port())
     try:
         outputs = local.up(config)
-        yield RunningCloud(config, outputs)
+        yield RunningCloud(config, outputs, google_port)
     finally:
         local.down(config)
 

@@ -110,6 +110,9 @@ def test_cal_4_a_round_trip_keeps_uid_times_zone_and_recurrence(path: Path) -> N
         one["zone"] = _iana(one["zone"])
     assert facts(once) == before
     assert read_calendar(once) == read_calendar(exported(once))  # and again, with nothing lost
+    first = {(one.uid, one.recurrence_id): one.extras for one in read_calendar(data).events}
+    again = {(one.uid, one.recurrence_id): one.extras for one in read_calendar(once).events}
+    assert again == first
     assert [one.content for one in read_calendar(once).events] == sorted_contents(data)
 
 

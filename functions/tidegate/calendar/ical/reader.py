@@ -11,6 +11,7 @@ from tidegate.calendar.domain import Attendee, Content, Moment, Status
 from tidegate.calendar.drafts import FIRST_YEAR, LAST_YEAR
 from tidegate.calendar.errors import BadCalendarFile
 from tidegate.calendar.ical.dates import read_value, read_values, write_value
+from tidegate.calendar.ical.guests import email_of, guest_line
 from tidegate.calendar.ical.lines import Component, Problems, Property, read_tree
 from tidegate.calendar.ical.tzids import ZoneNames
 from tidegate.calendar.recurrence import read_rule
@@ -234,17 +235,15 @@ class _Event:
         return tuple(guests)
 
     def _extras(self) -> Iterator[str]:
+        # In the order and form of the export, so that our own file is known again.
+        for one in self._part.each("ATTENDEE"):
+            if one.parameters.keys() - {"CN"}:
+                yield guest_line(email_of(one), one.parameters.get("CN") or None, one)
         for one in self._part.properties:
-            if one.name not in _MADE and (one.name != "ATTENDEE" or one.parameters.keys() - {"CN"}):
+            if one.name not in _MADE and one.name != "ATTENDEE":
                 yield one.text
         for child in self._part.children:
             yield from child.lines()
-
-
-def email_of(one: Property) -> str:
-    """The address of an ATTENDEE."""
-    value = one.value.strip()
-    return value[7:] if value[:7].lower() == "mailto:" else value
 
 
 def _after(start: Moment, name: str, lasting: Property) -> Moment:

@@ -9,8 +9,9 @@ from typing import Any
 
 from tidegate.calendar.domain import Content, Event, Moment, read_moment
 from tidegate.calendar.ical.dates import read_value, write_value
+from tidegate.calendar.ical.guests import email_of, guest_line
 from tidegate.calendar.ical.lines import Problems, Property, read_property
-from tidegate.calendar.ical.reader import DAY_ZONE, email_of
+from tidegate.calendar.ical.reader import DAY_ZONE
 from tidegate.calendar.recurrence import rule_text
 from tidegate.calendar.zones import instant, known_zones
 
@@ -125,18 +126,5 @@ def _guests_and_extras(event: Event) -> Iterator[str]:
         elif one is not None:
             rest.append(line)
     for guest in event.content.attendees:
-        yield _guest_line(guest.email, guest.name, kept.get(guest.email))
+        yield guest_line(guest.email, guest.name, kept.get(guest.email))
     yield from rest
-
-
-def _guest_line(email: str, name: str | None, kept: Property | None) -> str:
-    from icalendar.parser import Parameters
-
-    given = dict(kept.parameters) if kept is not None else {}
-    given.pop("CN", None)
-    if name is not None:
-        given["CN"] = _CONTROL.sub("", name)
-    parameters = Parameters(given).to_ical().decode() if given else ""
-    plain = _CONTROL.sub("", email).replace("\n", "").replace("\t", "")
-    address = plain if ":" in plain else f"mailto:{plain}"
-    return f"ATTENDEE{';' if parameters else ''}{parameters}:{address}"
