@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol
 
 from pynamodb.expressions.condition import Condition
 from tidegate_kit.clock import epoch
-from tidegate_kit.dynamo import ConditionFailed, Transaction, batch_get, store_errors
+from tidegate_kit.dynamo import ConditionFailed, Transaction, store_errors
 from tidegate_kit.errors import Conflict, NotFound
 from tidegate_kit.tenancy import TenantScope, key
 
@@ -28,7 +28,13 @@ from tidegate.workflows.models import (
     OpenItem,
     WorkflowItem,
 )
-from tidegate.workflows.repository.blobs import pack, required, unpack
+from tidegate.workflows.repository.blobs import pack
+from tidegate.workflows.repository.execution_lists import (
+    ExecutionFilters,
+    ExecutionLists,
+    execution_of,
+    problem_of,
+)
 from tidegate.workflows.repository.keys import (
     execution_sk,
     place_of,
@@ -40,16 +46,6 @@ from tidegate.workflows.repository.logs import log_item
 
 _ATTEMPTS: Final = 5
 OnLimit = Literal["queue", "reject", "ignore"]
-
-
-@dataclass(frozen=True)
-class ExecutionFilters:
-    """Which executions a list holds; times bound the start, both inclusive."""
-
-    workflow_id: str | None = None
-    status: ExecutionStatus | None = None
-    from_: datetime | None = None
-    to: datetime | None = None
 
 
 class Executions(Protocol):
@@ -109,6 +105,16 @@ class DynamoExecutions:
 
     def __init__(self, scope: TenantScope) -> None:
         self._scope = scope
+        self._lists = ExecutionLists(scope)
+
+    def page(
+        self,
+        filters: ExecutionFilters,
+        skip: int,
+        limit: int,
+        start: Mapping[str, Any] | None,
+    ) -> tuple[list[Execution], int, dict[str, Any] | None]:
+        return self._lists.page(filters, skip, limit, start)
 
     # ---- create ----------------------------------------------------------------------------
 
@@ -416,91 +422,6 @@ class DynamoExecutions:
             name="workflow",
         )
 
-    # ---- lists -----------------------------------------------------------------------------
-
-    def page(
-        self,
-        filters: ExecutionFilters,
-        skip: int,
-        limit: int,
-        start: Mapping[str, Any] | None,
-    ) -> tuple[list[Execution], int, dict[str, Any] | None]:
-        rows: list[ExecutionListingItem] = []
-        below = None if start is None else str(start["at"])
-        for row in self._listings(filters, below):
-            if row.sk == below:
-                continue
-            if skip > 0:
-                skip -= 1
-                continue
-            rows.append(row)
-            if len(rows) > limit:
-                break
-        more = len(rows) > limit
-        rows = rows[:limit]
-        next_key = {"at": rows[-1].sk} if more else None
-        return self._whole(rows), self._total(filters), next_key
-
-    def _whole(self, rows: list[ExecutionListingItem]) -> list[Execution]:
-        if not rows:
-            return []
-        wanted = [(ExecutionItem, self._scope.pk, execution_sk(row.execution_id)) for row in rows]
-        return [execution_of(item) for item in batch_get(wanted) if item is not None]
-
-    def _listings(
-        self, filters: ExecutionFilters, below: str | None
-    ) -> Iterator[ExecutionListingItem]:
-        condition = _status(filters)
-        with store_errors():
-            if filters.workflow_id is None:
-                sk = ExecutionListingItem.sk
-                yield from ExecutionListingItem.query(
-                    f"{self._scope.pk}#X",
-                    _range(sk, filters, below),
-                    condition,
-                    scan_index_forward=False,
-                    consistent_read=True,
-                )
-            else:
-                yield from ExecutionListingItem.by_workflow.query(
-                    workflow_pk(self._scope, filters.workflow_id),
-                    _range(ExecutionListingItem.gsi1sk, filters, below),
-                    condition,
-                    scan_index_forward=False,
-                )
-
-    def _total(self, filters: ExecutionFilters) -> int:
-        condition = _status(filters)
-        with store_errors():
-            if filters.workflow_id is None:
-                sk = ExecutionListingItem.sk
-                return int(
-                    ExecutionListingItem.count(
-                        f"{self._scope.pk}#X", _range(sk, filters, None), condition
-                    )
-                )
-            return int(
-                ExecutionListingItem.by_workflow.count(
-                    workflow_pk(self._scope, filters.workflow_id),
-                    _range(ExecutionListingItem.gsi1sk, filters, None),
-                    condition,
-                )
-            )
-
-
-def _status(filters: ExecutionFilters) -> Condition | None:
-    return None if filters.status is None else ExecutionListingItem.status == filters.status
-
-
-def _range(attribute: Any, filters: ExecutionFilters, below: str | None) -> Condition:
-    """Places within the times, at most down from the last row seen."""
-    low = "0" if filters.from_ is None else time_key(filters.from_)
-    high = "~" if filters.to is None else f"{time_key(filters.to)}~"
-    if below is not None:
-        high = min(high, below)  # the row itself is left out by whoever reads
-    condition: Condition = attribute.between(low, max(low, high))
-    return condition
-
 
 def _open_sk(execution: Execution) -> str:
     if execution.status == "queued":
@@ -509,35 +430,11 @@ def _open_sk(execution: Execution) -> str:
     return key(execution.workflow_id, "R", execution.id)
 
 
-def problem_of(stored: Any) -> StepProblem | None:
-    """The error of a stored item."""
-    return None if stored is None else StepProblem(**stored)
-
-
-def execution_of(item: ExecutionItem) -> Execution:
-    """The domain object of a stored execution."""
-    status: Any = item.status
-    trigger: Any = item.trigger
-    return Execution(
-        id=item.id,
-        workflow_id=item.workflow_id,
-        workflow_version=int(item.workflow_version),
-        status=status,
-        trigger=trigger,
-        principal=item.principal,
-        started_at=item.started_at,
-        input=required(item.input),
-        timeout_seconds=int(item.timeout_seconds),
-        trigger_data=unpack(item.trigger_data),
-        completed_at=item.completed_at,
-        output=unpack(item.output),
-        error=problem_of(item.error),
-        resumed_from=item.resumed_from,
-        webhook_url=item.webhook_url,
-        request_id=item.request_id,
-        depth=int(item.depth),
-        parent=item.parent,
-        parked=int(item.parked),
-        machine_execution_arn=item.machine_execution_arn,
-        launched_at=item.launched_at,
-    )
+__all__ = [
+    "DynamoExecutions",
+    "ExecutionFilters",
+    "Executions",
+    "OnLimit",
+    "execution_of",
+    "problem_of",
+]
