@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -94,18 +94,26 @@ def same(run: Run, ledger: LedgerLambda, status: str) -> list[str]:
         for record in ledger.records.values()
     }
     wanted = {step.step_id: (step.status.value, step.attempts, step.output) for step in run.steps}
-    # Nor does it say which items of a loop were under way when one of them failed it.
-    lost = tuple(
-        f"{step.step_id}["
-        for step in run.steps
-        if (step.type, step.status) == ("foreach", "failed")
-    )
+    lost = tuple(_ended_early(run))
     problems += [
         key
         for key in wanted.keys() | done.keys()
         if not key.startswith(lost) and wanted.get(key) != done.get(key)
     ]
     return problems if ledger.output == run.output else [*problems, "output"]
+
+
+def _ended_early(run: Run) -> Iterator[str]:
+    """Prefixes of the step ids of loops and items that a failure cut short.
+
+    What else had ended in them by then depends on the clock as well.
+    """
+    for step in run.steps:
+        if step.type == "foreach" and step.status == "failed":
+            yield f"{step.step_id}["
+        elif step.type == "foreach" and step.output is not None:
+            for error in step.output["errors"]:
+                yield f"{step.step_id}[{error['index']}]."
 
 
 def execute_machine(client: Any, role: str, name: str, machine: dict[str, Any]) -> str:
