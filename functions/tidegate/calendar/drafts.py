@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from tidegate_kit.errors import Detail, Unprocessable
@@ -12,6 +13,33 @@ from tidegate_kit.errors import Detail, Unprocessable
 from tidegate.calendar.domain import Attendee, Content, Moment
 
 FIRST_YEAR, LAST_YEAR = 1900, 2999
+EMAIL = r"^[^\s@<>,;:\"\\()\[\]]{1,64}@[^\s@<>,;:\"\\()\[\]]{1,255}$"
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_INSTANT = re.compile(
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII
+)
+
+
+def read_instant(value: object) -> datetime:
+    """ISO 8601 with offset or Z, in UTC. Raises ValueError for anything else."""
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise ValueError("must be a date and time with offset or Z (ISO 8601)")
+
+
+def read_moment(value: object) -> Moment:
+    """A date (YYYY-MM-DD), or as read_instant. Raises ValueError."""
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    elif isinstance(value, str) and _INSTANT.fullmatch(value):
+        return read_instant(value)
+    raise ValueError("must be a date and time with offset or Z, or a date if all_day (ISO 8601)")
 
 
 def content_of(values: Mapping[str, Any], base: Content | None = None) -> Content:

@@ -1,36 +1,98 @@
-"""What other domains may use: events made by workflows."""
+"""What other domains may use of the calendar: events made by workflows. Without FastAPI."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from unicodedata import category
 
-from pydantic import ValidationError
 from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.errors import Detail, Unprocessable
+from tidegate_kit.ids import new_id
 from tidegate_kit.tenancy import UserScope
 
-from tidegate.calendar.schemas import Event, EventCreate
-from tidegate.calendar.wiring import events_for
+from tidegate.calendar.drafts import EMAIL, read_moment
+from tidegate.calendar.repository.connections import DynamoConnections
+from tidegate.calendar.repository.events import DynamoEvents
+from tidegate.calendar.service.events import EventService
+from tidegate.calendar.zones import known_zones
 
-__all__ = ["create_event"]
+__all__ = ["NewEvent", "create_event"]
+
+_MAX_GUESTS = 100
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """An event to be made. start, end: ISO 8601 with offset or Z, or both dates for all-day."""
+
+    title: str
+    start: str
+    end: str
+    time_zone: str | None = None
+    attendees: tuple[str, ...] = ()
+    description: str | None = None
 
 
 def create_event(
-    scope: UserScope, values: Mapping[str, Any], effect_key: str, clock: Clock = system_clock
-) -> dict[str, Any]:
-    """Create an event from the fields of POST /v1/calendar/events; gives it as GET does.
+    scope: UserScope, event: NewEvent, effect_key: str, clock: Clock = system_clock
+) -> str:
+    """Create the event in a user's calendar and give its id.
 
-    One `effect_key` makes one event, however often this is called. Raises Unprocessable.
+    One `effect_key` makes one event, however often this is called. Raises Unprocessable naming
+    each field that is wrong.
     """
-    try:
-        draft = EventCreate.model_validate(dict(values))
-    except ValidationError as error:
-        raise Unprocessable(
-            details=[
-                Detail(".".join(map(str, one["loc"])), "is not valid here")
-                for one in error.errors()
-            ]
-        ) from None
-    event = events_for(scope, clock).create(draft.model_dump(), effect_key)
-    return Event.of(event).model_dump(mode="json")
+    values = _checked(event)
+    service = EventService(DynamoEvents(scope), DynamoConnections(scope), clock, new_id)
+    return service.create(values, effect_key).id
+
+
+def _checked(event: NewEvent) -> dict[str, Any]:
+    details: list[Detail] = []
+
+    def field(name: str, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except ValueError as error:
+            details.append(Detail(name, str(error)))
+            return None
+
+    start = field("start", lambda: read_moment(event.start))
+    values = {
+        "title": field("title", lambda: _text(event.title, 1, 200, breaks="")),
+        "description": field("description", lambda: _text(event.description or "", 0, 2000)),
+        "start": start,
+        "end": field("end", lambda: read_moment(event.end)),
+        "all_day": start is not None and not isinstance(start, datetime),
+        "time_zone": field("time_zone", lambda: _zone(event.time_zone or "UTC")),
+        "attendees": field("attendees", lambda: _guests(event.attendees)),
+    }
+    if details:
+        raise Unprocessable(details=details)
+    return values
+
+
+def _text(text: str, least: int, most: int, breaks: str = "\n\r\t") -> str:
+    if any(category(char) in {"Cc", "Cs"} and char not in breaks for char in text):
+        raise ValueError("holds a control character")
+    text = text.strip()
+    if not least <= len(text) <= most:
+        raise ValueError(f"must have {least} to {most} characters")
+    return text
+
+
+def _zone(name: str) -> str:
+    if name not in known_zones():
+        raise ValueError("is not an IANA time zone")
+    return name
+
+
+def _guests(addresses: tuple[str, ...]) -> list[dict[str, str]]:
+    if len(addresses) > _MAX_GUESTS:
+        raise ValueError(f"must be at most {_MAX_GUESTS}")
+    if not all(re.fullmatch(EMAIL, address) for address in addresses):
+        raise ValueError("holds something that is not an e-mail address")
+    return [{"email": address} for address in addresses]

@@ -12,7 +12,7 @@ from tidegate_kit.http import CurrentCall, PageParams, Paging, PathId, Router, T
 
 from tidegate.calendar import errors, schemas, wiring
 from tidegate.calendar.domain import Connection, Moment, TaskStatus
-from tidegate.calendar.drafts import FIRST_YEAR, LAST_YEAR
+from tidegate.calendar.drafts import FIRST_YEAR, LAST_YEAR, read_moment
 from tidegate.calendar.ical.media import CALENDAR_BODY, CALENDAR_FILE
 from tidegate.calendar.service.events import Window
 from tidegate.calendar.service.tasks import TaskFilter
@@ -25,7 +25,7 @@ _PROVIDER = [errors.ProviderRateLimited, errors.ProviderUnavailable]
 
 Bound = Annotated[
     datetime | date | None,
-    BeforeValidator(schemas.read_moment),
+    BeforeValidator(read_moment),
     WithJsonSchema({"type": "string", "examples": ["2026-01-02T00:00:00Z", "2026-01-02"]}),
 ]
 From = Annotated[Bound, Query(alias="from", description="A time with offset or Z, or a date.")]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -21,36 +20,9 @@ from tidegate_kit.http.schema import Line, NotNull
 
 from tidegate.calendar import domain
 from tidegate.calendar.domain import Priority, Source, Status, TaskStatus, moment_text
+from tidegate.calendar.drafts import EMAIL, read_instant, read_moment
 from tidegate.calendar.recurrence import read_rule
 from tidegate.calendar.zones import TimeZone
-
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_INSTANT = re.compile(
-    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII
-)
-_EMAIL = r"^[^\s@<>,;:\"\\()\[\]]{1,64}@[^\s@<>,;:\"\\()\[\]]{1,255}$"
-
-
-def read_instant(value: object) -> object:
-    """ISO 8601 with offset or Z; anything else is refused."""
-    if isinstance(value, str) and _INSTANT.fullmatch(value):
-        try:
-            return datetime.fromisoformat(value).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    raise ValueError("must be a date and time with offset or Z (ISO 8601)")
-
-
-def read_moment(value: object) -> object:
-    """A date (YYYY-MM-DD), or ISO 8601 with offset or Z."""
-    if isinstance(value, str) and _DATE.fullmatch(value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    elif isinstance(value, str) and _INSTANT.fullmatch(value):
-        return read_instant(value)
-    raise ValueError("must be a date and time with offset or Z, or a date if all_day (ISO 8601)")
 
 
 def _is_rule(value: str) -> str:
@@ -67,7 +39,7 @@ MomentOut = Annotated[
 ]
 Title = Annotated[Line, Field(min_length=1, max_length=200)]
 LongText = Annotated[Text, Field(max_length=2000)]
-Email = Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)]
+Email = Annotated[str, StringConstraints(max_length=254, pattern=EMAIL)]
 Recurrence = Annotated[
     str, Field(min_length=1, max_length=1000, examples=["FREQ=WEEKLY;COUNT=5"]),
     AfterValidator(_is_rule),

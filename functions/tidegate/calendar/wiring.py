@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from typing import TYPE_CHECKING
 
 from tidegate_kit.clients import kms_sealer
 from tidegate_kit.clock import Clock, system_clock
-from tidegate_kit.http import Call
 from tidegate_kit.ids import IdFactory, new_id, new_secret
 from tidegate_kit.outbound import OutboundClient, OutboundPolicy
 from tidegate_kit.settings import settings_of
@@ -24,6 +24,9 @@ from tidegate.calendar.settings import CalendarSettings
 from tidegate.calendar.sync.google import GoogleClient
 from tidegate.calendar.sync.service import SyncService
 from tidegate.calendar.sync.tokens import TokenVault
+
+if TYPE_CHECKING:
+    from tidegate_kit.http import Call
 
 
 def events_for(
