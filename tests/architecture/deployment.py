@@ -121,6 +121,27 @@ def settings_classes() -> dict[str, list[type[Settings]]]:
     return found
 
 
+def settings_of_handler(domain: str) -> type[Settings]:
+    """The settings class that a domain's handler.py names."""
+    path = FUNCTIONS / "tidegate" / domain / "handler.py"
+    call = ast.parse(path.read_text(encoding="utf-8")).body[-1]
+    named = [node.id for node in ast.walk(call) if isinstance(node, ast.Name)]
+    classes = {kind.__name__: kind for kind in settings_classes().get(domain, [])}
+    return next((classes[name] for name in named if name in classes), Settings)
+
+
+def required(kind: type[Settings]) -> set[str]:
+    """Names of the settings that a class has no default for."""
+    return {name.upper() for name, field in kind.model_fields.items() if field.is_required()}
+
+
+def settings_for(function: Function) -> list[type[Settings]]:
+    """The class of an HTTP function; for others every class of the domain, of which one fits."""
+    if function.module.endswith(".handler"):
+        return [settings_of_handler(function.domain)]
+    return settings_classes().get(function.domain) or [Settings]
+
+
 def defines(module: str, name: str) -> bool:
     """True if the module's source defines a top-level function or variable of that name."""
     path = FUNCTIONS.joinpath(*module.split(".")).with_suffix(".py")

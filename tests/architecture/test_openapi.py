@@ -50,15 +50,17 @@ def resolved(document: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 def test_the_files_are_what_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     for path, text in routers.openapi_files().items():
-        assert path.read_text(encoding="utf-8") == text, f"{path} drifted: run make openapi"
-    assert routers.main(["openapi", "--check"]) == 0
+        same = path.read_text(encoding="utf-8") == text
+        assert same, f"{path} drifted: run make openapi"
 
 
 def test_a_drift_is_told_and_mended(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for path in routers.openapi_files():
+    files = {Path("docs/openapi.json"): "{1}", Path("functions/openapi.json"): "{2}"}
+    monkeypatch.setattr(routers, "openapi_files", lambda: files)
+    for path in files:
         path.parent.mkdir(parents=True)
         path.write_text("{}", encoding="utf-8")
     assert routers.main(["openapi", "--check"]) == 1

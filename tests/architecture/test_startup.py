@@ -16,7 +16,10 @@ from tests.architecture.deployment import (
     environment,
     functions,
     global_variables,
+    required,
     settings_classes,
+    settings_for,
+    settings_of_handler,
 )
 
 # GEN-5, as the contract lists them.
@@ -29,10 +32,6 @@ GIVEN_BY_LAMBDA = frozenset({"AWS_REGION"})
 CLASSES = [Settings, *(kind for kinds in settings_classes().values() for kind in kinds)]
 
 
-def _required(kind: type[Settings]) -> list[str]:
-    return [name.upper() for name, field in kind.model_fields.items() if field.is_required()]
-
-
 @pytest.fixture
 def settled() -> Iterator[None]:
     """No setting is remembered from or for another test; lambda_app's gc switch is undone."""
@@ -43,7 +42,7 @@ def settled() -> Iterator[None]:
 
 
 def test_exactly_the_contracted_settings_are_required_of_all() -> None:
-    assert sorted(_required(Settings)) == sorted(REQUIRED)
+    assert sorted(required(Settings)) == sorted(REQUIRED)
 
 
 def test_every_class_reads_the_complete_environment() -> None:
@@ -53,7 +52,7 @@ def test_every_class_reads_the_complete_environment() -> None:
 
 @pytest.mark.hazard("H12")
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in CLASSES for name in _required(kind)]
+    ("kind", "name"), [(kind, name) for kind in CLASSES for name in sorted(required(kind))]
 )
 def test_a_missing_setting_is_named(kind: type[Settings], name: str) -> None:
     """H12: each required setting of each function, missing or empty, is refused by name."""
@@ -99,9 +98,7 @@ def test_every_handler_checks_its_own_settings(
     settled: None, monkeypatch: pytest.MonkeyPatch, domain: str
 ) -> None:
     """H12: a handler stops on a missing setting of its own domain, not at the first call."""
-    own = {name for kind in settings_classes().get(domain, []) for name in _required(kind)} - set(
-        REQUIRED
-    )
+    own = required(settings_of_handler(domain)) - set(REQUIRED)
     values = environment()
     for name in sorted(own):
         for variable in values:
@@ -127,10 +124,9 @@ def test_every_function_of_the_template_has_its_entry_point(function: Function) 
 
 @pytest.mark.parametrize("function", functions(), ids=lambda function: str(function.name))
 def test_the_template_gives_every_setting_of_a_functions_domain(function: Function) -> None:
-    needed = {
-        name for kind in settings_classes().get(function.domain, []) for name in _required(kind)
-    }
-    assert needed - function.variables - GIVEN_BY_LAMBDA == set()
+    given = function.variables | GIVEN_BY_LAMBDA
+    missing = [required(kind) - given for kind in settings_for(function)]
+    assert set() in missing, missing
 
 
 def test_globals_give_every_setting_of_gen5() -> None:

@@ -17,7 +17,9 @@ from tidegate_kit.ids import new_id
 from tests.builders.accounts import Seen, add_account, add_inventory
 from tests.builders.api import ApiClient
 from tests.builders.members import SignedIn
+from tests.builders.workflows import chain, node
 
+SCHEDULE = {"expression": "rate(1 day)"}
 Make = Callable[[ApiClient, SignedIn], str]
 
 
@@ -34,14 +36,73 @@ def _account(client: ApiClient, owner: SignedIn) -> str:
     return made.id
 
 
-def _workflow(client: ApiClient, owner: SignedIn) -> str:
-    body = {
-        "name": "canary-workflow",
-        "definition": {"nodes": [{"id": "start", "type": "start", "data": {}}], "edges": []},
-    }
-    answer = client.post("/workflows", json=body, headers=owner.headers)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
+def _post(client: ApiClient, owner: SignedIn, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = client.post(path, json=body, headers=owner.headers)
+    assert answer.status_code in (200, 201, 202), answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def _workflow(client: ApiClient, owner: SignedIn, *nodes: dict[str, Any]) -> str:
+    body = {"name": "canary-workflow", "definition": chain(*(nodes or (node("a"),)))}
+    return str(_post(client, owner, "/workflows", body)["id"])
+
+
+def _scheduled(client: ApiClient, owner: SignedIn) -> str:
+    workflow_id = _workflow(client, owner)
+    answer = client.put(f"/workflows/{workflow_id}/schedule", json=SCHEDULE, headers=owner.headers)
+    assert answer.status_code == 200, answer.text
+    return workflow_id
+
+
+def _execution(client: ApiClient, owner: SignedIn, *nodes: dict[str, Any]) -> str:
+    workflow_id = _workflow(client, owner, *nodes)
+    return str(_post(client, owner, f"/workflows/{workflow_id}/execute", {})["execution_id"])
+
+
+def _log(client: ApiClient, owner: SignedIn) -> str:
+    run = _execution(client, owner)
+    return str(client.get(f"/logs/executions/{run}", headers=owner.headers).json()["logs"][0]["id"])
+
+
+def _approval(client: ApiClient, owner: SignedIn) -> str:
+    _execution(client, owner, node("ask", "approval", title="Stop it?"))
+    listed = client.get("/approvals?status=pending", headers=owner.headers).json()
+    return str(listed["approvals"][0]["id"])
+
+
+def _template(client: ApiClient, owner: SignedIn) -> str:
+    body = {"name": "canary-template", "category": "test", "definition": chain(node("a"))}
+    return str(_post(client, owner, "/templates", body)["id"])
+
+
+def _event(client: ApiClient, owner: SignedIn) -> str:
+    body = {"title": "Meeting", "start": "2026-03-02T08:00:00Z", "end": "2026-03-02T09:00:00Z"}
+    return str(_post(client, owner, "/v1/calendar/events", body)["id"])
+
+
+def _task(client: ApiClient, owner: SignedIn) -> str:
+    return str(_post(client, owner, "/v1/calendar/tasks", {"title": "Task"})["id"])
+
+
+def _target(client: ApiClient, owner: SignedIn) -> str:
+    return str(_post(client, owner, "/user/communication-targets", {"name": "canary"})["id"])
+
+
+def _integration(client: ApiClient, owner: SignedIn) -> str:
+    body = {"account_id": "canary:1", "account_type": "social", "configuration": {}}
+    return str(_post(client, owner, "/user/integrations/accounts", body)["account_id"])
+
+
+def _secret(client: ApiClient, owner: SignedIn) -> str:
+    answer = client.put("/user/secrets/canary", json={"value": "x"}, headers=owner.headers)
+    assert answer.status_code == 200, answer.text
+    return "canary"
+
+
+def _hook(client: ApiClient, owner: SignedIn) -> str:
+    workflow_id = _workflow(client, owner)
+    return str(_post(client, owner, f"/workflows/{workflow_id}/hooks", {})["hook_id"])
 
 
 # The path up to its first id -> what that id names. The longest fitting entry counts.
@@ -52,13 +113,35 @@ VICTIMS: dict[str, Make] = {
     "/client/accounts/": _account,
     "/onboarding/": _account,
     "/onboarding/template/": _account,
-    "/workflows/": _workflow,
+    "/workflows/": _scheduled,
+    "/workflows/executions/": _execution,
+    "/logs/": _log,
+    "/logs/executions/": _execution,
+    "/approvals/": _approval,
+    "/templates/": _template,
+    "/v1/calendar/events/": _event,
+    "/v1/calendar/tasks/": _task,
+    "/user/communication-targets/": _target,
+    "/user/integrations/accounts/": _integration,
+    "/user/secrets/": _secret,
+    "/hooks/": _hook,
 }
+# Whoever puts a name makes his own: there is nothing of another to find.
+CREATES = frozenset({"PUT /user/secrets/{name}"})
 # A valid request of each route that needs one: JSON body, or query parameters.
 BODIES: dict[str, Any] = {
     "PATCH /members/{user_id}": {"roles": ["user"]},
     "PUT /workflows/{workflow_id}": {"name": "taken"},
     "POST /workflows/{workflow_id}/rollback": {"version": 1},
+    "PUT /workflows/{workflow_id}/schedule": SCHEDULE,
+    "POST /approvals/{approval_id}/approve": {"subject_hash": "0"},
+    "POST /approvals/{approval_id}/reject": {"subject_hash": "0", "comment": "no"},
+    "PUT /templates/{template_id}": {"name": "taken"},
+    "POST /templates/{template_id}/instantiate": {"name": "taken"},
+    "PUT /v1/calendar/events/{event_id}": {"title": "taken"},
+    "PUT /v1/calendar/tasks/{task_id}": {"title": "taken"},
+    "PUT /user/communication-targets/{target_id}": {"name": "taken"},
+    "PUT /user/secrets/{name}": {"value": "taken"},
 }
 QUERIES: dict[str, str] = {"GET /workflows/{workflow_id}/diff": "from=1&to=1"}
 # Second and further parameters of a path.
