@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -12,6 +13,7 @@ import pytest
 from tidegate.onboarding import wiring
 from tidegate.onboarding.routes import router
 from tidegate.onboarding.verification import Patience
+from tidegate_kit.clock import system_clock
 from tidegate_kit.settings import Settings
 
 from tests.builders.api import ApiClient
@@ -28,13 +30,27 @@ _PASS = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
 
 
 @dataclass
+class ShiftedClock:
+    """The present, and what was waited for without waiting."""
+
+    ahead: timedelta = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return system_clock() + self.ahead
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self.ahead += timedelta(seconds=seconds)
+
+
+@dataclass
 class World:
     """The platform under test and the double it runs on."""
 
     settings: Settings
     aws: StrictAws
     client: ApiClient
-    pauses: list[float] = field(default_factory=list)
+    clock: ShiftedClock = field(default_factory=ShiftedClock)
 
     def customer(self, account_id: str = CUSTOMER_ACCOUNT) -> Account:
         """An AWS account of a customer."""
@@ -146,5 +162,6 @@ def make_world(platform: Settings, aws: StrictAws, monkeypatch: pytest.MonkeyPat
         name=MACHINE.rpartition(":")[2], definition=json.dumps(_PASS), roleArn=ROLE_ARN
     )
     world = World(platform, aws, ApiClient([router], platform))
-    monkeypatch.setattr(wiring, "patience", lambda: Patience(wiring.PATIENCE, world.pauses.append))
+    monkeypatch.setattr(wiring, "system_clock", world.clock)
+    monkeypatch.setattr(wiring, "patience", lambda: Patience(wiring.PATIENCE, world.clock.wait))
     return world

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -70,7 +71,7 @@ def attempt(world: World, member: SignedIn, case: TrustCase, number: int) -> Any
 
 
 def verdict(answer: Any) -> str | None:
-    return None if answer.status_code == 200 else str(answer.json()["error"]["code"])
+    return None if answer.status_code < 300 else str(answer.json()["error"]["code"])
 
 
 def failed_check(world: World, member: SignedIn, request: Any) -> str | None:
@@ -526,7 +527,13 @@ def test_every_session_is_named_scoped_and_short(world: World) -> None:
         )
 
 
+def _spoiled_template() -> str:
+    path = Path(tasks.__file__).with_name("customer-role.yaml")
+    return path.read_text().replace("- ec2:DescribeVolumes\n", "- ec2:*\n")
+
+
 @pytest.mark.hazard("G23")
+@pytest.mark.bite("tidegate.onboarding.template.template_source", _spoiled_template)
 def test_the_template_reads_only(world: World, member: SignedIn) -> None:
     """G23: the deployed role of tier read may write nothing, and names every action in full."""
     request = world.create(member)

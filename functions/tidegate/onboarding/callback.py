@@ -189,23 +189,29 @@ class StackCallback:
             return failure(message, "This request was disconnected. Create a new one in Tidegate.")
         except (VerifyRunning, ServiceUnavailable) as error:
             logger.warning("stack call-back not verified", code=error.code, cause=error.log)
-            return failure(message, "AWS did not answer Tidegate. Deploy the stack again.")
+            if not self._is_connected(registration.id):
+                return failure(message, "AWS did not answer Tidegate. Deploy the stack again.")
         return Outcome("SUCCESS", "Connected.", f"tidegate-{registration.id}")
 
     def _verify(self, onboarding_id: str, role_arn: str, facts: StackFacts) -> None:
-        """Verify, and wait for another verification of the same registration to end."""
+        """Verify; while time is left, wait for a running verification and outlast an outage."""
         began = self._clock()
         for wait in self._patience.waits():
             spent = self._clock() - began
             left = replace(self._patience, budget=self._patience.budget - spent)
             try:
                 self._verifier.verify(onboarding_id, role_arn, ACTOR, patience=left, stack=facts)
-            except VerifyRunning:
-                if spent + timedelta(seconds=wait) > self._patience.budget:
+            except (VerifyRunning, ServiceUnavailable):
+                if self._clock() - began + timedelta(seconds=wait) > self._patience.budget:
                     raise
                 self._patience.pause(wait)
             else:
                 return
+
+    def _is_connected(self, onboarding_id: str) -> bool:
+        # The commit may have been made although its answer was lost.
+        stored = self._store.get(onboarding_id)
+        return stored is not None and stored.status == "connected"
 
     def after_delete(self, message: Message, registration: Registration) -> None:
         """Re-probe once CloudFormation has had time to delete the role (EVT-3).

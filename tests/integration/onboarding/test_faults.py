@@ -124,7 +124,7 @@ def fresh(
                 "send",
                 lambda self, url, body: made.answers.append(json.loads(body)),
             )
-            monkeypatch.setattr(wiring, "system_clock", made.clock)
+            monkeypatch.setattr(wiring, "system_clock", made.clock)  # instead of the world's
             monkeypatch.setattr(wiring, "patience", made.patience)
             ready(made)
             yield made
@@ -166,6 +166,7 @@ def run(fresh: Any, ready: Any, flow: Any, check: Any, name: str, **options: Any
     )
 
 
+@pytest.mark.hazard("H1")
 def test_create(fresh: Any) -> None:
     """H1: a creation leaves one request with a slot, a pointer and a copy of its template."""
 
@@ -180,6 +181,7 @@ def test_create(fresh: Any) -> None:
     assert len(report.cases) >= 16
 
 
+@pytest.mark.hazard("H1")
 def test_verify_and_connect(fresh: Any) -> None:
     """H1: a verification connects once, or not at all and then once."""
     report = run(
@@ -189,6 +191,7 @@ def test_verify_and_connect(fresh: Any) -> None:
     assert len(report.cases) >= 40
 
 
+@pytest.mark.hazard("H1")
 def test_connect_by_keys(fresh: Any) -> None:
     """H1: keys connect one registration, however often they are sent."""
 
@@ -200,6 +203,7 @@ def test_connect_by_keys(fresh: Any) -> None:
     run(fresh, lambda bed: None, connect, lambda bed: bed.check_connected(), "onboarding keys")
 
 
+@pytest.mark.hazard("H1")
 def test_disconnect(fresh: Any) -> None:
     """H1: a disconnect is whole or has not been."""
 
@@ -221,6 +225,7 @@ def records(bed: Bed, kind: str) -> dict[str, Any]:
     return {"Records": [{"Sns": {"TopicArn": topic, "Message": message}}]}
 
 
+@pytest.mark.hazard("H1")
 def test_stack_callback_create(fresh: Any) -> None:
     """H1: a call-back is answered, always alike, and connects once."""
 
@@ -238,6 +243,7 @@ def test_stack_callback_create(fresh: Any) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.hazard("H1")
 def test_stack_callback_delete(fresh: Any) -> None:
     """H1: a stack's end disconnects, however the call-back dies."""
 
@@ -259,6 +265,7 @@ def test_stack_callback_delete(fresh: Any) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.hazard("H1")
 def test_reprobe(fresh: Any) -> None:
     """H1: a sweep that dies is repeated and finds every lost access."""
 
