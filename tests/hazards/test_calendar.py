@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -433,13 +434,15 @@ def _assert_once(world: Connected) -> None:
 
 @pytest.mark.hazard("D13")
 def test_naughty_strings_come_back_or_are_refused(platform: Settings) -> None:
-    """D13: 515 naughty strings in events and tasks: byte-equal, or 422; never a 5xx."""
+    """D13: 515 naughty strings in events: byte-equal, or 422; never a 5xx."""
     client = ApiClient([router], platform)
     path: Path = vectors("blns.json")
     strings = [text for text in json.loads(path.read_text()) if isinstance(text, str)]
     pending, kept, refused = strings, 0, 0
-    while pending:
-        if (kept + refused) % 40 == 0:
+    for number in itertools.count():
+        if not pending:
+            break
+        if number % 40 == 0:
             headers = sign_in().headers  # the rate limit counts per user
         part = dict(zip(("title", "description", "location"), pending, strict=False))
         part.setdefault("title", "x")
