@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Response
 from pydantic import BeforeValidator, WithJsonSchema
-from tidegate_kit.errors import Detail, Unprocessable
+from tidegate_kit.errors import Detail, NotFound, Unprocessable
 from tidegate_kit.http import CurrentCall, PageParams, Paging, PathId, Router, Text
 
 from tidegate.calendar import errors, schemas, wiring
@@ -145,7 +145,7 @@ def oauth_status(call: CurrentCall) -> schemas.OAuthStatus:
     return _status(wiring.oauth_for(call).status())
 
 
-@router.delete("/v1/calendar/oauth", permission=_WRITE, errors=_CHANGED)
+@router.delete("/v1/calendar/oauth", permission=_WRITE, errors=[*_CHANGED, NotFound])
 def disconnect(call: CurrentCall) -> schemas.Deleted:
     """Forget the connection. Events stay."""
     wiring.oauth_for(call).disconnect()
