@@ -11,7 +11,7 @@ from tests.e2e.conftest import Owner, RunningCloud
 
 # AWS refuses to make a role that allows by NotPrincipal; reading alone judges that one.
 MAKEABLE = [case for case in CASES if case.name != "not-principal"]
-# The emulator gives the session's ARN as aws:PrincipalArn, AWS the role's; it errs on the safe side.
+# The emulator gives the session as aws:PrincipalArn, AWS the role; it errs on the safe side.
 EMULATOR_SAYS = {"narrowed-further": "ROLE_NOT_ASSUMABLE"}
 KNOWN_FIXES = ("ExternalId", "Principal", "iam:GetRole", "role", "trust")
 
