@@ -35,6 +35,13 @@ _CUSTOMER_CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": 6},
     user_agent_extra="tidegate",
 )
+# While a person waits for the answer, a call that hangs is given up within seconds (H14).
+IMPATIENT = Config(
+    connect_timeout=2,
+    read_timeout=4,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    user_agent_extra="tidegate",
+)
 
 
 class AccessDeniedByAccount(Exception):
@@ -60,6 +67,7 @@ class CustomerSession:
     """Credentials for one customer account, and clients made from them."""
 
     keys: Keys
+    config: Config = field(default=_CUSTOMER_CONFIG, repr=False)
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     def client(self, service: str, region: str) -> Any:
@@ -71,7 +79,7 @@ class CustomerSession:
                 aws_access_key_id=self.keys.access_key_id,
                 aws_secret_access_key=self.keys.secret_access_key,
                 aws_session_token=self.keys.session_token,
-                config=_CUSTOMER_CONFIG,
+                config=self.config,
             )
         return self._clients[service, region]
 
@@ -115,7 +123,15 @@ def is_clock_skew(error: ClientError) -> bool:
 class CustomerAccess:
     """Assumes customer roles for one tenant; keeps sessions until two minutes before their end."""
 
-    def __init__(self, settings: Settings, tenant_id: str, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tenant_id: str,
+        clock: Clock = system_clock,
+        config: Config = _CUSTOMER_CONFIG,
+    ) -> None:
+        """config: time-outs and retries of every call; IMPATIENT where a person waits."""
+        self._config = config
         self._settings = settings
         self._tenant_id = tenant_id
         self._clock = clock
@@ -151,14 +167,15 @@ class CustomerAccess:
             request["Policy"] = policy
         if tagged:
             request["Tags"] = self._tags(purpose)
-        session = CustomerSession(_assume(self._hub_session().client("sts", self._region), request))
+        sts = self._hub_session().client("sts", self._region)
+        session = CustomerSession(_assume(sts, request), self._config)
         if purpose != "probe":
             self._sessions[key] = session
         return session
 
     def with_keys(self, access_key_id: str, secret_access_key: str) -> CustomerSession:
         """A session on a customer's own long-lived keys (credentials accounts, ONB-7)."""
-        return CustomerSession(Keys(access_key_id, secret_access_key))
+        return CustomerSession(Keys(access_key_id, secret_access_key), self._config)
 
     @property
     def _region(self) -> str:
@@ -179,7 +196,8 @@ class CustomerAccess:
                 "Tags": [{"Key": "tidegate:tenant", "Value": self._tenant_id}],
             }
             try:
-                self._hub = CustomerSession(_assume(platform_client("sts", self._region), request))
+                keys = _assume(platform_client("sts", self._region), request)
+                self._hub = CustomerSession(keys, self._config)
             except AccessDeniedByAccount as error:
                 raise ServiceUnavailable(
                     log="the platform's own onboarding role refused"
