@@ -18,6 +18,7 @@ from tidegate.onboarding.role_arn import RoleArn
 from tidegate_kit.aws_session import CustomerSession
 from tidegate_kit.clock import system_clock
 from tidegate_kit.errors import NotFound
+from tidegate_kit.observability import logger
 from tidegate_kit.outbound import OutboundAnswer, OutboundClient
 from tidegate_kit.settings import Settings
 from tidegate_kit.tenancy import TenantScope
@@ -77,6 +78,11 @@ def verdict(answer: Any) -> str | None:
 def failed_check(world: World, member: SignedIn, request: Any) -> str | None:
     checks = world.get(member, request)["checks"]
     return next((check["name"] for check in checks if check["outcome"] == "fail"), None)
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    """Every log line so far, as it is written."""
+    return "\n".join(logger.registered_formatter.format(record) for record in caplog.records)
 
 
 # ---- trust policies ---------------------------------------------------------------------------
@@ -168,8 +174,10 @@ def test_the_external_id_is_ours_and_stays(world: World, member: SignedIn) -> No
     "tidegate.onboarding.probes.Prober._enter",
     lambda self, access, role, external_id: CustomerSession(object()),  # type: ignore[arg-type]
 )
-def test_another_tenants_role_is_refused_as_an_absent_one(world: World) -> None:
-    """G5: tenant B names tenant A's role: denied by AWS, and told as of no role at all."""
+def test_another_tenants_role_is_refused_as_an_absent_one(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """G5: tenant B names tenant A's role: denied by AWS, told as of no role at all, and logged."""
     _, theirs = world.connected()
     stranger = sign_in(roles=("client",))
     mine = world.create(stranger)
@@ -185,6 +193,7 @@ def test_another_tenants_role_is_refused_as_an_absent_one(world: World) -> None:
         error.pop("request_id")
     assert answers[0] == answers[1]
     assert world.get(stranger, mine)["status"] == "refused"
+    assert logged(caplog).count("security: refused a role") == 2
 
 
 def _any_arn(text: str, partition: str) -> RoleArn:
@@ -433,7 +442,7 @@ def send_keys(world: World, member: SignedIn, keys: tuple[str, str], **body: Any
 @pytest.mark.hazard("G20")
 @pytest.mark.bite("tidegate.onboarding.credentials.masked", lambda access_key_id: access_key_id)
 def test_keys_are_never_shown_and_die_with_the_connection(
-    world: World, member: SignedIn, capsys: pytest.CaptureFixture[str]
+    world: World, member: SignedIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     """G20: keys are stored sealed, never returned or logged, and destroyed by a disconnect."""
     keys = world.customer().create_user("admin", {"all": allow("*")})
@@ -446,7 +455,9 @@ def test_keys_are_never_shown_and_die_with_the_connection(
     assert (wrong.status_code, verdict(wrong)) == (422, "INVALID_AWS_CREDENTIALS")
     names = ("onboarding", "discovery", "platform")
     everything = answer.text + wrong.text + json.dumps(shown) + repr(stored(world, *names))
-    everything += capsys.readouterr().out
+    log = logged(caplog)
+    assert "request refused" in log
+    everything += log
     for canary in (*keys, "wrong-canary-secret"):
         assert canary not in everything
     sealed = [row["sealed_keys"]["S"] for row in stored(world)["tidegate-test-onboarding"]

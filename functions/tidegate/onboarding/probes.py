@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ from tidegate_kit.aws_session import (
     is_denied,
     session_policy,
 )
+from tidegate_kit.clock import Clock
 from tidegate_kit.errors import ServiceUnavailable
 from tidegate_kit.ids import IdFactory
 
@@ -56,14 +58,21 @@ class RoleAccess(Protocol):
 
 
 Access = Callable[[str], RoleAccess]  # by tenant id
+_LONGEST = timedelta(seconds=12)
 
 
 class Prober:
     """Runs the probes. One per process."""
 
     def __init__(
-        self, access: Access, platform_role_arn: str, region: str, new_id: IdFactory
+        self,
+        access: Access,
+        platform_role_arn: str,
+        region: str,
+        new_id: IdFactory,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._access = access
         self._platform_role_arn = platform_role_arn
         self._region = region
@@ -89,25 +98,35 @@ class Prober:
 
         if role.account_id != account_id:
             return record("account_match", False, "ACCOUNT_MISMATCH")
+        end = self._clock() + _LONGEST
         session = self._enter(access, role, external_id)
+        self._in_time(end)
         fault = record("role_assumable", session is not None, "ROLE_NOT_ASSUMABLE")
         if session is None:
             return fault
         required = self._refuses(access, role, None)
+        self._in_time(end)
         fault = record("external_id_required", required, "EXTERNAL_ID_NOT_ENFORCED")
         if fault is not None:
             return fault
         checked = self._refuses(access, role, self._new_id())
+        self._in_time(end)
         fault = record("external_id_checked", checked, "EXTERNAL_ID_NOT_CHECKED")
         if fault is not None:
             return fault
         match = self._account(session) == account_id
+        self._in_time(end)
         fault = record("account_match", match, "ACCOUNT_MISMATCH")
         if fault is not None:
             return fault
         fault = self._judge_trust(session, role, external_id)
         checks.append(Check("trust_policy", fault is None, _DETAILS["trust_policy", fault is None]))
         return fault
+
+    def _in_time(self, end: datetime) -> None:
+        # An HTTP call may take 29 s; what is left must suffice for the next call to hang (H14).
+        if self._clock() >= end:
+            raise ServiceUnavailable(log="the probes took too long")
 
     def _enter(self, access: RoleAccess, role: RoleArn, external_id: str) -> CustomerSession | None:
         policy = session_policy(["iam:GetRole"], [role.text])

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from tidegate_kit.clock import Clock
 from tidegate_kit.errors import Detail, NotFound, ServiceUnavailable, Unprocessable
 from tidegate_kit.ids import IdFactory
+from tidegate_kit.observability import logger
 
 from tidegate.onboarding.domain import Lease, RefusalCode, Registration, Tier, Verdict
 from tidegate.onboarding.errors import (
@@ -18,7 +19,12 @@ from tidegate.onboarding.errors import (
     VerifyRunning,
 )
 from tidegate.onboarding.probes import Prober
-from tidegate.onboarding.repository import ClaimTaken, Registrations, change
+from tidegate.onboarding.repository import (
+    ClaimTaken,
+    GlobalRegistry,
+    Registrations,
+    change,
+)
 from tidegate.onboarding.role_arn import RoleArn, default_role_arn, read_role_arn
 from tidegate.onboarding.service import disconnected
 
@@ -60,12 +66,14 @@ class Verifier:
     def __init__(
         self,
         store: Registrations,
+        registry: GlobalRegistry,
         prober: Prober,
         platform_role_arn: str,
         clock: Clock,
         new_id: IdFactory,
     ) -> None:
         self._store = store
+        self._registry = registry
         self._prober = prober
         _, self._partition, _, _, self._platform_account, _ = platform_role_arn.split(":", 5)
         self._clock = clock
@@ -213,11 +221,12 @@ class Verifier:
         now = self._clock()
         fault = verdict.refusal
         if fault is not None:
-            change(
+            stored = change(
                 self._store,
                 onboarding_id,
                 lambda old: _refused(_leased_by(old, lease), verdict, actor, now),
             )
+            self._warn_of_foreign_claim(stored)
             raise VerificationRefused(fault.code, fault.fix)
         run_id = self._new_id()
         try:
@@ -228,6 +237,17 @@ class Verifier:
             )
         except ClaimTaken as taken:
             raise AccountAlreadyConnected from taken
+
+    def _warn_of_foreign_claim(self, refused: Registration) -> None:
+        """Log that a tenant was refused an account of another one; he is told nothing (G5)."""
+        holder = self._registry.holder_of(refused.account_id)
+        if holder is not None and holder.tenant_id != refused.tenant_id:
+            logger.warning(
+                "security: refused a role in an account that another tenant has connected",
+                onboarding_id=refused.id,
+                tenant_id=refused.tenant_id,
+                account_id=refused.account_id,
+            )
 
 
 def _time_left(verdict: Verdict, spent: timedelta, budget: timedelta) -> timedelta:

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from functools import cache
 
-from tidegate_kit.aws_session import CustomerAccess
+from tidegate_kit.aws_session import IMPATIENT, CustomerAccess
 from tidegate_kit.clients import kms_sealer, platform_client
 from tidegate_kit.clock import system_clock
 from tidegate_kit.dynamo import Store, configure_store
@@ -80,17 +80,20 @@ def signed_template(onboarding_id: str, exp: str | None, sig: str, now: datetime
 def verifier(settings: Settings, tenant_id: str) -> Verifier:
     """The verifier of a tenant's registrations."""
     prober = Prober(
-        lambda tenant: CustomerAccess(settings, tenant, clock),
+        lambda tenant: CustomerAccess(settings, tenant, clock, IMPATIENT),
         settings.onboarding_role_arn,
         settings.aws_region,
         new_id,
+        clock,
     )
-    return Verifier(store_of(tenant_id), prober, settings.onboarding_role_arn, clock, new_id)
+    return Verifier(
+        store_of(tenant_id), registry, prober, settings.onboarding_role_arn, clock, new_id
+    )
 
 
 def key_connector(settings: Settings, tenant_id: str) -> KeyConnector:
     """The connector of a tenant's accounts by access keys."""
-    access = CustomerAccess(settings, tenant_id, clock)
+    access = CustomerAccess(settings, tenant_id, clock, IMPATIENT)
     return KeyConnector(
         store_of(tenant_id),
         KeyReader(access.with_keys, settings.aws_region),

@@ -38,10 +38,9 @@ def world(platform: Settings, strict_aws: StrictAws, monkeypatch: pytest.MonkeyP
 
 def verifier(tenant: str, roles: FakeRoles) -> Verifier:
     """A verifier whose roles are no AWS calls, so that the race is about the claim."""
-    prober = wiring.Prober(roles.access, ROLE_ARN, "us-east-1", new_id)
-    return Verifier(
-        DynamoRegistrations(TenantScope(tenant)), prober, ROLE_ARN, system_clock, new_id
-    )
+    prober = wiring.Prober(roles.access, ROLE_ARN, "us-east-1", new_id, system_clock)
+    store = DynamoRegistrations(TenantScope(tenant))
+    return Verifier(store, wiring.registry, prober, ROLE_ARN, system_clock, new_id)
 
 
 def any_id(made: Registration) -> FakeRole:

@@ -69,8 +69,9 @@ class Bench:
 
     def verifier(self, tenant: str = TENANT) -> Verifier:
         """A tenant's verifier."""
-        prober = Prober(self.roles.access, PLATFORM_ROLE, "us-east-1", self.new_id)
-        return Verifier(self.table.store_of(tenant), prober, PLATFORM_ROLE, self.clock, self.new_id)
+        prober = Prober(self.roles.access, PLATFORM_ROLE, "us-east-1", self.new_id, self.clock)
+        store = self.table.store_of(tenant)
+        return Verifier(store, self.registry, prober, PLATFORM_ROLE, self.clock, self.new_id)
 
     def patience(self) -> Patience:
         """Four minutes on the bench's clock; waiting costs no time."""

@@ -221,3 +221,34 @@ def test_an_absent_or_disconnected_registration_is_not_found(bench: Bench) -> No
     assert bench.table.slots == {}
     assert bench.request().id != made.id
     assert made.tenant_id == TENANT
+
+
+@pytest.mark.hazard("H14")
+@pytest.mark.bite("tidegate.onboarding.probes.Prober._in_time", returns=None)
+def test_probes_that_hang_end_in_time(bench: Bench) -> None:
+    """H14: where AWS answers slowly, the probes end before the gateway does, and let go."""
+    made = bench.request()
+    bench.deploy(made)
+    access = bench.roles.access
+
+    def slow(tenant: str) -> Any:
+        given = access(tenant)
+        assume = given.assume
+
+        def assuming(*args: Any, **options: Any) -> Any:
+            bench.clock.advance(seconds=8)
+            return assume(*args, **options)
+
+        vars(given)["assume"] = assuming
+        return given
+
+    bench.roles.access = slow  # type: ignore[method-assign]
+    began = bench.clock()
+    ended: type[Exception] | None = None
+    try:
+        bench.verifier().verify(made.id, None, "u")
+    except ServiceUnavailable as error:
+        ended = type(error)
+    assert ended is ServiceUnavailable
+    assert (bench.clock() - began).total_seconds() <= 20
+    assert (bench.row(made).status, bench.row(made).lease) == ("pending", None)
