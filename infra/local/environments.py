@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from infra.local.config import LocalCloud, LocalCloudError
@@ -31,13 +34,23 @@ def ensure(environment: Path, requirements: Path, name: str) -> None:
         raise LocalCloudError(f"{requirements} is missing: restore it with git")
     marker = environment / MARKER
     digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
-    if marker.is_file() and marker.read_text() == digest and python_of(environment).exists():
-        return
-    with step(f"installing the {name} environment (once; needs the package index)"):
-        if not python_of(environment).exists():
-            venv.create(environment, with_pip=True, symlinks=True)
-        pip_install(python_of(environment), ["-r", str(requirements)])
-        marker.write_text(digest)
+    with _alone(environment):
+        if marker.is_file() and marker.read_text() == digest:
+            return
+        with step(f"installing the {name} environment (once; needs the package index)"):
+            # Cleared: one that was cut off half way may have no pip.
+            venv.create(environment, with_pip=True, symlinks=True, clear=True)
+            pip_install(python_of(environment), ["-r", str(requirements)])
+            marker.write_text(digest)
+
+
+@contextmanager
+def _alone(environment: Path) -> Iterator[None]:
+    """One process at a time: two local clouds may start together in a new clone."""
+    environment.parent.mkdir(parents=True, exist_ok=True)
+    with environment.with_name(environment.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def pip_install(python: Path, arguments: list[str]) -> None:

@@ -6,7 +6,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -22,7 +22,7 @@ from tidegate.identity.service import passwords
 from tidegate.identity.service.credentials import ATTEMPTS
 from tidegate.identity.service.passwords import MEMORY_KIB, Passwords, Verdict
 from tidegate_kit.auth.models import UserItem, user_key
-from tidegate_kit.clock import FixedClock, system_clock
+from tidegate_kit.clock import FixedClock, epoch, system_clock
 from tidegate_kit.dynamo import current_store
 from tidegate_kit.errors import TooManyRequests
 from tidegate_kit.http.edge import Edge
@@ -50,7 +50,8 @@ WRONG = "not the password at all"
 
 @pytest.fixture
 def clock() -> FixedClock:
-    return FixedClock(system_clock())
+    """Now, at the start of a window of attempts, so that no run crosses from one to the next."""
+    return FixedClock(datetime.fromtimestamp(epoch(system_clock()) // 900 * 900, UTC))
 
 
 @pytest.fixture
