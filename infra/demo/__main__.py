@@ -1,4 +1,4 @@
-"""`make demo`: a customer account is connected, attacked, verified, discovered and shown."""
+"""`make demo`: a customer account is connected, attacked, discovered and cleaned up."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from infra.demo.api import Api, ApiFailed
 from infra.demo.customer import Customer, StackFailed
 from infra.demo.telling import Telling
+from infra.demo.workflow import colleague_of, stop_one
 from infra.local import cloud as local
 from infra.local.config import LocalCloud, LocalCloudError, from_environment
 
@@ -118,7 +119,10 @@ def run(cloud: LocalCloud, telling: Telling) -> None:
         discover(api, onboarding_id, telling)
     with telling.act("6. What if the role may read less than it should?"):
         lose_permissions(api, customer, onboarding_id, telling)
-    with telling.act("7. The dashboard"):
+    with telling.act("7. A workflow finds instances, asks a colleague, stops one and tells"):
+        colleague = colleague_of(api, f"colleague-{email}", secrets.token_urlsafe(16))
+        stop_one(api, colleague, customer, telling)
+    with telling.act("8. The dashboard"):
         show(api, telling)
 
 

@@ -12,15 +12,17 @@ import httpx
 class ApiFailed(RuntimeError):
     """A call was refused; the message holds status, code and text of the envelope."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(self, message: str, status: int = 0, code: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
 
 
 class Api:
     """Calls with a bearer token; any non-2xx raises ApiFailed."""
 
     def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
         self._http = httpx.Client(base_url=base_url, timeout=60)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
@@ -32,6 +34,7 @@ class Api:
                 f"{method} {path}: {answer.status_code} {error.get('code')}: "
                 f"{error.get('message')} {error.get('details') or ''}",
                 answer.status_code,
+                str(error.get("code")),
             )
         return answer.json() if "json" in answer.headers["content-type"] else answer.text
 

@@ -85,6 +85,12 @@ class Customer:
         )
         return {"buckets": 2, "access keys": 1, "tables": 1}
 
+    def state_of(self, instance_arn: str) -> str:
+        """What EC2 says of an instance: running, stopping, stopped."""
+        region, instance = instance_arn.split(":")[3], instance_arn.rpartition("/")[2]
+        answer = self.aws("ec2", region).describe_instances(InstanceIds=[instance])
+        return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
+
     def create_stack(self, name: str, template: str, say: Say) -> None:
         """Deploy the onboarding template and wait. Raises StackFailed with the reason."""
         cfn = self.aws("cloudformation")
