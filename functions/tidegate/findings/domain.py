@@ -1,0 +1,171 @@
+"""Domain objects of findings; no AWS, no storage. Money is `Decimal` USD, unrounded inside."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from tidegate_kit.dynamo import Transaction
+
+Group = Literal["waste", "storage"]
+Severity = Literal["low", "medium", "high"]
+Status = Literal["open", "excepted", "planned", "resolved"]
+State = Literal["found", "clean", "unknown"]
+Confidence = Literal["exact", "upper_bound", "estimate"]
+CURRENCY = "USD"
+
+
+def finding_id(tenant_id: str, check_id: str, arn: str) -> str:
+    """The id of a finding: a UUID4-shaped digest of tenant, check and resource.
+
+    So a refresh never makes a second finding of the same thing (FND-3), and the id passes where
+    ids are UUID4 (GEN-10).
+    """
+    digest = hashlib.sha256(f"{tenant_id}\n{check_id}\n{arn}".encode()).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def exception_id(tenant_id: str, check_id: str, arn: str) -> str:
+    """The id of the one exception that a check and a resource can have."""
+    return finding_id(tenant_id, f"exception {check_id}", arn)
+
+
+@dataclass(frozen=True)
+class FindingResource:
+    """What a finding is about. `id` is the inventory's id of the resource."""
+
+    arn: str
+    type: str
+    id: str
+    name: str | None
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of a formula: `value` in `unit`."""
+
+    name: str
+    value: Decimal
+    unit: str
+
+
+@dataclass(frozen=True)
+class PriceUsed:
+    """A price of a formula: USD per `unit`; None where the price book does not know it (FND-2).
+
+    `source` and `date` (ISO) say where and when the figure was published; both are "" for an
+    unknown one.
+    """
+
+    name: str
+    unit_price: Decimal | None
+    unit: str
+    source: str
+    date: str
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What acting saves: USD a month, None where a price or a quantity is not known.
+
+    `formula` is an arithmetic expression over the names of quantities and prices; evaluating it
+    gives `monthly` exactly.
+    """
+
+    monthly: Decimal | None
+    formula: str
+    quantities: tuple[Quantity, ...] = ()
+    prices: tuple[PriceUsed, ...] = ()
+    confidence: Confidence = "exact"
+    currency: str = CURRENCY
+
+
+@dataclass(frozen=True)
+class SuggestedAction:
+    """The action of FND-12 that a check suggests; `undo_hours` None for irreversible ones."""
+
+    id: str
+    reversible: bool
+    undo_hours: int | None
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ExceptionMark:
+    """The exception that a finding is under until `expires_at`."""
+
+    id: str
+    owner: str
+    reason: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding. `status` is as of the moment it was read: an expired exception is open again.
+
+    `fingerprint` is that of the resource in the inventory that the check saw: SHA-256 of its
+    settings (discovery). `generation` counts the disconnects of the account before it.
+    """
+
+    id: str
+    group: Group
+    check_id: str
+    title: str
+    severity: Severity
+    account_id: str
+    onboarding_id: str
+    region: str
+    resource: FindingResource
+    status: Status
+    evidence: Mapping[str, Any]
+    fingerprint: str
+    saving: Saving
+    action: SuggestedAction | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    exception: ExceptionMark | None = None
+    plan_id: str | None = None
+    resolved_at: datetime | None = None
+    generation: int = 0
+    version: int = 1
+
+
+class Findings(Protocol):
+    """Findings of one tenant, as plans need them."""
+
+    def get(self, finding_id: str) -> Finding | None:
+        """One finding of a connected account, read consistently; None where there is none."""
+
+    def get_many(self, ids: Sequence[str]) -> dict[str, Finding]:
+        """Up to 100 findings by id, read consistently; absent ones are left out."""
+
+    def mark_planned(
+        self,
+        transaction: Transaction,
+        finding_id: str,
+        plan_id: str,
+        now: datetime,
+        *,
+        fingerprint: str | None = None,
+    ) -> None:
+        """Add the one write that makes an open finding planned to the caller's transaction.
+
+        Its condition (named by the finding's id): it is open, has `fingerprint` (None: the one
+        that is stored now) and was not changed since this call read it. Raises NotFound for an
+        absent one, FindingInPlan (409) for one that is not open or has another fingerprint.
+        """
+
+    def release(
+        self, transaction: Transaction, finding_id: str, plan_id: str, now: datetime
+    ) -> None:
+        """Add the write that makes a finding of this plan open again; nothing if it is not in it.
+
+        Condition named by the finding's id: it is still in this plan.
+        """
