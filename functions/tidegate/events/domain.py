@@ -13,7 +13,7 @@ from tidegate_kit.clock import iso
 
 Item = Mapping[str, Any]
 SCHEMA_VERSION = 1
-# Every type of EVT-4 that a mapping may make so far; a typing slip is refused, not published.
+# The types of EVT-4, which webhooks subscribe to. A typing slip is refused, not published.
 EVENT_TYPES = frozenset(
     {
         "tenant.created",
@@ -23,6 +23,27 @@ EVENT_TYPES = frozenset(
         "account.access_lost",
         "account.disconnected",
         "discovery.completed",
+        "finding.opened",
+        "finding.resolved",
+        "plan.approved",
+        "plan.executed",
+        "plan.undone",
+        "workflow.execution.started",
+        "workflow.execution.completed",
+        "workflow.execution.failed",
+        "workflow.execution.cancelled",
+        "workflow.execution.timed_out",
+        "approval.requested",
+        "approval.decided",
+        "approval.expired",
+        "policy.changed",
+        "integration.unhealthy",
+        "model.promoted",
+        "pipeline.completed",
+        "pipeline.failed",
+        "webhook.dead_lettered",
+        "budget.exceeded",
+        "system.alert",
     }
 )
 
