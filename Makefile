@@ -22,7 +22,14 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 demo: $(VENV)/.ready ## run the main job and narrate it (EXIT=1 stops at the end)
 	@$(BIN)/python -m infra.demo $(if $(EXIT),--exit)
 
-test: $(VENV)/.ready ## everything CI runs; ends with pytest's summary
+.local/node/.ready: requirements/node/package-lock.json
+	@mkdir -p .local/node && cp requirements/node/*.json .local/node/
+	@if command -v npm >/dev/null; then echo "installing asl-validator into .local/node (once)"; \
+	 npm ci --prefix .local/node --silent --no-audit --no-fund; else \
+	 echo "npm is absent: the tests that need asl-validator will be skipped, saying so"; fi
+	@touch $@
+
+test: $(VENV)/.ready .local/node/.ready ## everything CI runs; ends with pytest's summary
 	@$(MAKE) --no-print-directory lint types validate
 	@$(BIN)/pytest -n 2 --dist loadgroup $(if $(LONG),--long)
 
