@@ -1,0 +1,138 @@
+"""What other domains may use: policy decisions, approvals, the audit log.
+
+Callers need read and write on the table `governance` and read on `identity`; deciding imports
+Cedar, lazily.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+
+from tidegate_kit.auth.principal import Principal
+from tidegate_kit.clock import Clock, system_clock
+from tidegate_kit.dynamo import Transaction
+from tidegate_kit.tenancy import TenantScope
+
+from tidegate.governance.domain import (
+    Actor,
+    Approval,
+    AuditAct,
+    Decision,
+    NewApproval,
+    PolicyContext,
+    PolicyPrincipal,
+    PolicyResource,
+    Vote,
+)
+from tidegate.governance.errors import (
+    AlreadyDecided,
+    ApprovalClosed,
+    SelfApproval,
+    SubjectChanged,
+)
+
+__all__ = [
+    "Actor",
+    "AlreadyDecided",
+    "Approval",
+    "ApprovalClosed",
+    "AuditAct",
+    "Decision",
+    "NewApproval",
+    "PolicyContext",
+    "PolicyPrincipal",
+    "PolicyResource",
+    "SelfApproval",
+    "SubjectChanged",
+    "Vote",
+    "add_approval",
+    "approval",
+    "approvals_of",
+    "close_approval",
+    "decide",
+    "decide_many",
+    "policy_principal",
+    "record_audit",
+]
+
+
+def policy_principal(principal: Principal) -> PolicyPrincipal:
+    """The signed-in caller as policies see him; an owner is also a client (AUTH-15)."""
+    extra = {"client", "owner"} if principal.is_owner else set()
+    roles = sorted({"user", *principal.roles, *extra})
+    return PolicyPrincipal(principal.user_id, tuple(roles), principal.email)
+
+
+def decide(
+    scope: TenantScope,
+    principal: PolicyPrincipal,
+    action: str,
+    resource: PolicyResource,
+    context: PolicyContext,
+    *,
+    clock: Clock = system_clock,
+) -> Decision:
+    """Ask the tenant's policies, and record what they say. `action`: see GOV-1.
+
+    A policy that cannot be evaluated is a deny, never an exception. Raises ServiceUnavailable
+    when the store does not answer.
+    """
+    return decide_many(scope, principal, [(action, resource, context)], clock=clock)[0]
+
+
+def decide_many(
+    scope: TenantScope,
+    principal: PolicyPrincipal,
+    questions: Sequence[tuple[str, PolicyResource, PolicyContext]],
+    *,
+    clock: Clock = system_clock,
+) -> list[Decision]:
+    """As `decide`, each (action, resource, context) by itself, under one reading of policies."""
+    raise NotImplementedError
+
+
+def add_approval(
+    transaction: Transaction, scope: TenantScope, new: NewApproval, now: datetime
+) -> None:
+    """Add a pending approval to the caller's transaction, so that it exists when its subject does.
+
+    Write names: `approval`, `approval-due`.
+    """
+    raise NotImplementedError
+
+
+def approval(scope: TenantScope, approval_id: str, *, clock: Clock = system_clock) -> Approval:
+    """An approval that `add_approval` made; expired where its time is over. Raises NotFound."""
+    raise NotImplementedError
+
+
+def approvals_of(
+    scope: TenantScope, approval_ids: Iterable[str], *, clock: Clock = system_clock
+) -> dict[str, Approval]:
+    """Approvals by id, up to 100; absent ones are left out."""
+    raise NotImplementedError
+
+
+def close_approval(
+    scope: TenantScope,
+    approval_id: str,
+    *,
+    status: Literal["cancelled", "expired"] = "cancelled",
+    by: str,
+    clock: Clock = system_clock,
+) -> Approval:
+    """Close an approval because its subject is gone; a closed one stays as it is.
+
+    `by` is a user id or "system". Raises NotFound.
+    """
+    raise NotImplementedError
+
+
+def record_audit(scope: TenantScope, acts: Sequence[AuditAct]) -> None:
+    """Append to the tenant's audit log; an act whose source_id is known is left out.
+
+    For acts that no followed table stream tells of.
+    """
+    raise NotImplementedError
