@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import uuid
@@ -25,3 +26,11 @@ def is_id(text: str) -> bool:
 def new_secret(octets: int = 32) -> str:
     """URL-safe random text with `octets` bytes of entropy."""
     return secrets.token_urlsafe(octets)
+
+
+def id_from(text: str) -> str:
+    """An id made from what it names, so that repetitions make the same one.
+
+    UUID4-shaped; as hard to guess as the text.
+    """
+    return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))

@@ -1,0 +1,122 @@
+"""The cost series: DynamoDB and its twin under one contract; what other domains read of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from tidegate.pipelines import public
+from tidegate.pipelines.domain import CostLine, CostPoint, DayCosts, Source
+from tidegate.pipelines.errors import AccountGone, TooManyLines
+from tidegate.pipelines.repository import CostSeries, DynamoCostSeries
+from tidegate.pipelines.service import series
+from tidegate_kit.ids import new_id
+from tidegate_kit.settings import Settings
+from tidegate_kit.tenancy import TenantScope
+
+from tests.fakes.pipelines import MemoryCostSeries
+
+NOW = datetime(2026, 3, 10, tzinfo=UTC)
+ONE, TWO = "111111111111", "222222222222"
+FIRST = date(2026, 3, 1)
+
+
+def day(number: int, amount: str, source: Source = "ce", service: str = "AmazonEC2") -> DayCosts:
+    lines = {
+        CostLine(service, "BoxUsage"): Decimal(amount),
+        CostLine("AmazonS3", "Storage"): Decimal("0.1"),
+    }
+    return DayCosts(FIRST + timedelta(days=number), source, lines)
+
+
+@pytest.fixture(params=["memory", "dynamo"])
+def store(request: pytest.FixtureRequest) -> Iterator[CostSeries]:
+    if request.param == "memory":
+        yield MemoryCostSeries()
+    else:
+        request.getfixturevalue("platform")
+        yield DynamoCostSeries(TenantScope(new_id()))
+
+
+def amounts(points: list[CostPoint]) -> dict[int, Decimal]:
+    return {point.date.day: point.amount for point in points}
+
+
+def test_days_are_replaced_as_a_whole_and_read_back_exactly(store: CostSeries) -> None:
+    store.write(ONE, 0, [day(number, "1.10") for number in range(25)], NOW)
+    store.write(ONE, 0, [day(0, "2.000000001")], NOW)
+    days = store.days(ONE, FIRST, FIRST + timedelta(days=40))
+    assert len(days) == 25
+    assert days[0].lines == day(0, "2.000000001").lines
+    assert store.totals(ONE, FIRST, FIRST) == [(FIRST, "ce", Decimal("2.100000001"))]
+    assert store.accounts() == [ONE]
+
+
+def test_a_bill_counts_before_what_the_api_says_and_is_never_added(store: CostSeries) -> None:
+    store.write(ONE, 0, [day(0, "1"), day(1, "1")], NOW)
+    store.write(ONE, 0, [day(0, "5", "focus")], NOW)
+    for service in (None, "AmazonEC2"):
+        read = series.cost_series(store, ONE, service, None, FIRST, FIRST + timedelta(days=1))
+        extra = Decimal("0.1") if service is None else Decimal(0)
+        assert amounts(read) == {1: 5 + extra, 2: 1 + extra}
+
+
+def test_accounts_are_summed_and_unknown_days_are_absent(store: CostSeries) -> None:
+    store.write(ONE, 0, [day(0, "1"), day(3, "1")], NOW)
+    store.write(TWO, 0, [day(0, "2")], NOW)
+    end = FIRST + timedelta(days=9)
+    assert amounts(series.cost_series(store, None, "AmazonEC2", None, FIRST, end)) == {1: 3, 4: 1}
+    assert amounts(series.cost_series(store, TWO, "Other", None, FIRST, end)) == {1: 0}
+    assert amounts(series.cost_series(store, ONE, None, "Storage", FIRST, FIRST)) == {
+        1: Decimal("0.1")
+    }
+
+
+def test_months(store: CostSeries) -> None:
+    assert series.month_costs(store, date(2026, 3, 10)) == (None, None)
+    store.write(ONE, 0, [day(-1, "1"), day(-28, "1"), day(-29, "9"), day(0, "4")], NOW)
+    assert series.month_costs(store, date(2026, 3, 10)) == (Decimal("4.1"), Decimal("2.2"))
+
+
+def test_a_disconnect_hides_at_once_and_refuses_what_is_on_its_way(store: CostSeries) -> None:
+    store.write(ONE, store.generation(ONE), [day(n, "1") for n in range(3)], NOW)
+    began = store.generation(ONE)
+    store.hide(ONE, NOW)
+    assert store.days(ONE, FIRST, FIRST + timedelta(days=9)) == []
+    with pytest.raises(AccountGone):
+        store.write(ONE, began, [day(0, "1")], NOW)
+    assert store.delete_some(ONE, 2) == 2
+    assert store.delete_some(ONE, 2) == 1
+    assert store.delete_some(ONE, 2) == 0
+    store.write(ONE, store.generation(ONE), [day(0, "7")], NOW)
+    assert len(store.days(ONE, FIRST, FIRST)) == 1, "connected anew"
+
+
+def test_an_account_that_had_no_series_can_be_hidden(store: CostSeries) -> None:
+    store.hide(ONE, NOW)
+    with pytest.raises(AccountGone):
+        store.write(ONE, 0, [day(0, "1")], NOW)
+
+
+def test_a_day_that_no_item_holds_writes_nothing(platform: Settings) -> None:
+    store = DynamoCostSeries(TenantScope(new_id()))
+    lines = {CostLine(new_id(), new_id()): Decimal(1) for _ in range(12_000)}
+    with pytest.raises(TooManyLines):
+        store.write(ONE, 0, [day(0, "1"), DayCosts(FIRST, "focus", lines)], NOW)
+    assert store.accounts() == []
+
+
+def test_public_reads_are_of_one_tenant(platform: Settings) -> None:
+    mine, other = TenantScope(new_id()), TenantScope(new_id())
+    DynamoCostSeries(mine).write(ONE, 0, [day(0, "1")], NOW)
+    read: Callable[[TenantScope], list[CostPoint]] = lambda scope: public.cost_series(  # noqa: E731
+        scope, None, None, None, FIRST, FIRST
+    )
+    assert amounts(read(mine)) == {1: Decimal("1.1")}
+    assert read(other) == []
+    public.hide_account(mine, ONE)
+    assert read(mine) == []
+    assert public.delete_account(mine, ONE, steps=1) is False
+    assert public.delete_account(mine, ONE) is True
