@@ -1,0 +1,1 @@
+"""AI: language models behind one interface, under budgets."""
