@@ -57,6 +57,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _forget() -> None:
     kit_settings.settings_of.cache_clear()
     clients.platform_client.cache_clear()
+    clients.single_attempt_client.cache_clear()
     clients._sealer.cache_clear()
     dynamo.configure_store(None)
 

@@ -55,6 +55,38 @@ class Secret(Record):
     value: str = field(repr=False)
 
 
+HealthStatus = Literal["healthy", "degraded", "unhealthy", "unknown"]
+_UNHEALTHY_AFTER = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health(Record):
+    """What the checks of an account found; `id` is the account's. `failures`: in a row."""
+
+    status: HealthStatus
+    failures: int
+    last_checked_at: datetime
+    last_success_at: datetime | None
+    last_error: str | None
+
+
+def health_after(account_id: str, old: Health | None, error: str | None, now: datetime) -> Health:
+    """The health after one more check; `error` None means that it passed.
+
+    One or two failures after a success are degraded; three in a row, or a first check that fails,
+    are unhealthy.
+    """
+    failures = 0 if error is None else (0 if old is None else old.failures) + 1
+    success = now if error is None else (None if old is None else old.last_success_at)
+    lasting = failures >= _UNHEALTHY_AFTER or success is None
+    status: HealthStatus = "healthy" if error is None else "unhealthy" if lasting else "degraded"
+    return Health(
+        id=account_id, created_at=now if old is None else old.created_at, updated_at=now,
+        version=1 if old is None else old.version + 1, status=status, failures=failures,
+        last_checked_at=now, last_success_at=success, last_error=error,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Tool:
     """What an account lets a workflow do."""

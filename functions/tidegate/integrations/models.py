@@ -2,12 +2,19 @@
 
 - user_accounts           pk T#<tid>#U#<uid>   sk ACCOUNT#<account id>   configuration sealed
 - communication_targets   same pk              sk TARGET#<id>
+- account health          same pk              sk HEALTH#<account id>
+- messages (TTL)          same pk              sk MESSAGE#<target id>#<channel>#<key's hash>
 - secrets                 pk T#<tid>           sk SECRET#<name>          value sealed
 """
 
 from __future__ import annotations
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import (
+    BooleanAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+    UTCDateTimeAttribute,
+)
 from tidegate_kit.dynamo import Table
 
 TABLE = "integrations"
@@ -56,3 +63,31 @@ class SecretItem(RecordItem):
         table_name = TABLE
 
     value = UnicodeAttribute()
+
+
+class MessageItem(Table):
+    """A message to a target by one channel: begun, then sent. Holds ids only."""
+
+    class Meta:
+        table_name = TABLE
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    state = UnicodeAttribute()
+    attempt = UnicodeAttribute()
+    begun_at = UTCDateTimeAttribute()
+    message_id = UnicodeAttribute(null=True)
+    expires = NumberAttribute()
+
+
+class HealthItem(RecordItem):
+    """What the checks of an account found."""
+
+    class Meta:
+        table_name = TABLE
+
+    status = UnicodeAttribute()
+    failures = NumberAttribute()
+    last_checked_at = UTCDateTimeAttribute()
+    last_success_at = UTCDateTimeAttribute(null=True)
+    last_error = UnicodeAttribute(null=True)

@@ -1,13 +1,26 @@
-"""What other domains may use: a tenant's secrets, for steps and for checking what they name."""
+"""What other domains may use: a tenant's secrets, and messages to targets. Without FastAPI."""
 
 from __future__ import annotations
 
-from tidegate_kit.tenancy import TenantScope
+from tidegate_kit.clock import Clock, system_clock
+from tidegate_kit.tenancy import TenantScope, UserScope
 
+from tidegate.integrations.channels import Channel, ChannelError, Mail
 from tidegate.integrations.errors import UnknownSecret
-from tidegate.integrations.wiring import secrets_of
+from tidegate.integrations.service.sending import Draft
+from tidegate.integrations.wiring import accounts_of, mailing_of, secrets_of, sending_of
 
-__all__ = ["UnknownSecret", "secret", "secret_names"]
+__all__ = [
+    "Channel",
+    "ChannelError",
+    "Mail",
+    "UnknownSecret",
+    "account_ids",
+    "secret",
+    "secret_names",
+    "send_mail",
+    "send_message",
+]
 
 
 def secret(scope: TenantScope, name: str) -> str:
@@ -21,3 +34,35 @@ def secret(scope: TenantScope, name: str) -> str:
 def secret_names(scope: TenantScope) -> frozenset[str]:
     """The names that `secret` knows now."""
     return frozenset(one.id for one in secrets_of(scope).all())
+
+
+def send_message(
+    scope: UserScope,
+    target_id: str,
+    channel: Channel,
+    subject: str | None,
+    body: str,
+    effect_key: str,
+    clock: Clock = system_clock,
+) -> str:
+    """Send one message to a user's target and give the provider's id of it.
+
+    One `effect_key`, target and channel make one message, however often this is called and
+    whatever died in between. `subject` is for e-mail; None takes the start of the body. Raises
+    ChannelError (`retryable` says whether to call again), ServiceUnavailable.
+    """
+    return sending_of(scope, clock).send(target_id, Draft(channel, subject, body, effect_key))
+
+
+def send_mail(scope: UserScope, account_id: str, mail: Mail, effect_key: str) -> str:
+    """Send an e-mail through a user's account of type email, and give its id.
+
+    Not repeated by itself: the caller remembers whether it happened. Raises ChannelError,
+    ServiceUnavailable.
+    """
+    return mailing_of(scope).send(account_id, mail, effect_key)
+
+
+def account_ids(scope: UserScope) -> frozenset[str]:
+    """The ids of a user's accounts, for checking what a definition names."""
+    return frozenset(one.id for one in accounts_of(scope).find(None))

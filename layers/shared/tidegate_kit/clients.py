@@ -29,6 +29,13 @@ def platform_client(service: str, region: str) -> Any:
 
 
 @cache
+def single_attempt_client(service: str, region: str) -> Any:
+    """As `platform_client`, for calls that a repetition would double: none is repeated."""
+    config = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+    return boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+
+
+@cache
 def socket_client(callback_url: str, region: str) -> Any:
     """The management API of a WebSocket API, at its call-back address."""
     return boto3.client(

@@ -9,10 +9,11 @@ from typing import Any, Generic, Protocol, TypeVar
 from tidegate_kit.dynamo import ConditionFailed, Transaction, batch_get, store_errors
 from tidegate_kit.tenancy import TenantScope, UserScope, key
 
-from tidegate.integrations.domain import Account, Record, Secret, Target
+from tidegate.integrations.domain import Account, Health, Record, Secret, Target
 from tidegate.integrations.errors import ChangedMeanwhile
 from tidegate.integrations.models import (
     AccountItem,
+    HealthItem,
     RecordItem,
     SecretItem,
     TargetItem,
@@ -111,6 +112,15 @@ class DynamoTargets(_DynamoRecords[Target]):
     """Communication targets of one user."""
 
     prefix, item, record = "TARGET", TargetItem, Target
+
+    def __init__(self, scope: UserScope) -> None:
+        super().__init__(scope.pk)
+
+
+class DynamoHealth(_DynamoRecords[Health]):
+    """Health of one user's accounts; the id is the account's."""
+
+    prefix, item, record = "HEALTH", HealthItem, Health
 
     def __init__(self, scope: UserScope) -> None:
         super().__init__(scope.pk)

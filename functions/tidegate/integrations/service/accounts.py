@@ -61,7 +61,7 @@ class AccountService:
 
     def show(self, account: Account) -> Shown:
         """With its configuration masked. Raises SealBroken, ServiceUnavailable."""
-        return Shown(account, masked(self._plain(account)))
+        return Shown(account, masked(self.plain(account)))
 
     def get(self, account_id: str) -> Account:
         """Raises NotFound."""
@@ -104,7 +104,7 @@ class AccountService:
         ]
 
     def _checked(self, one: Upsert, old: Account | None) -> tuple[dict[str, Any], list[Detail]]:
-        stored = None if old is None else self._plain(old)
+        stored = None if old is None else self.plain(old)
         configuration, problems = unmasked(one.configuration, stored)
         problems += configuration_problems(one.account_type, configuration)
         if not problems and one.account_type == "crm":
@@ -131,7 +131,8 @@ class AccountService:
             version=1 if old is None else old.version + 1,
         )
 
-    def _plain(self, account: Account) -> dict[str, Any]:
+    def plain(self, account: Account) -> dict[str, Any]:
+        """The opened configuration; no route shows it. Raises SealBroken, ServiceUnavailable."""
         data: dict[str, Any] = self._vault.open_data(
             account.configuration, f"ACCOUNT#{account.id}", "configuration"
         )

@@ -6,11 +6,13 @@ from tidegate_kit.outbound.errors import OutboundFailed, OutboundRefused
 from tidegate_kit.outbound.headers import HOP_HEADER, MAX_HOPS, hops_of
 from tidegate_kit.outbound.policy import OutboundPolicy
 from tidegate_kit.outbound.resolver import Resolver, system_resolver
+from tidegate_kit.outbound.sockets import OpenSocket, checked_socket, socket_opener
 from tidegate_kit.outbound.target import Target, parse_target
 
 __all__ = [
     "HOP_HEADER",
     "MAX_HOPS",
+    "OpenSocket",
     "OutboundAnswer",
     "OutboundClient",
     "OutboundFailed",
@@ -18,8 +20,10 @@ __all__ = [
     "OutboundRefused",
     "Resolver",
     "Target",
+    "checked_socket",
     "hops_of",
     "is_public",
     "parse_target",
+    "socket_opener",
     "system_resolver",
 ]
