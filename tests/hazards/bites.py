@@ -82,6 +82,10 @@ BITES: dict[str, list[Bite] | str] = {
     "D5": "strictness is part of the request models as compiled at import",
     "D8": "bounds are part of the parameter models as compiled at import",
     "D13": "text checks are part of the request models as compiled at import",
+    "E14": "what a running execution reads is not touched by a delete: a switch would add the hole",
+    "E28": "no model of an answer has a field for the token, so there is nothing to switch off",
+    "E30": "skipping is part of the compiled graph; E8 and the property tests bite on it",
+    "H16": "one pure function compared with a reference; a tick names its execution (E16)",
     "H12": "a required field has no default to fall back on, so there is nothing to switch off",
     "H15": "expiry is part of the key or of the write's condition, not a callable",
 }

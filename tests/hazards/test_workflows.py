@@ -14,13 +14,16 @@ from tidegate.governance import answers
 from tidegate.workflows import execution_answers, tasks, wiring
 from tidegate.workflows.domain import Blob, Execution, RunSettings
 from tidegate.workflows.errors import NotResumable
+from tidegate.workflows.models import StepItem
 from tidegate.workflows.ports import build
 from tidegate.workflows.ports.approvals import approval_id_of
 from tidegate.workflows.repository.blobs import INLINE_OCTETS, BlobBroken
 from tidegate.workflows.repository.ledger import EffectState, Settled
 from tidegate.workflows.repository.logs import LogFilters
+from tidegate.workflows.service.definitions import Definitions
 from tidegate.workflows.service.executions import Start
 from tidegate.workflows.service.outcome import place_of_execution
+from tidegate.workflows.service.program import Program
 from tidegate.workflows.service.workflows import Change, Draft
 from tidegate_kit.clock import FixedClock, system_clock
 from tidegate_kit.ids import new_id
@@ -79,6 +82,8 @@ def final_count(workflow_id: str) -> tuple[int, int]:
     return stats.total, stats.running
 
 
+ANY_ITEM = StepItem.pk.exists() | StepItem.pk.does_not_exist()
+PINNED = Definitions.program
 WAITING = chain(node("wait", "delay", seconds=60))
 
 
@@ -101,7 +106,13 @@ def test_large_outputs_go_to_the_bucket_whole(engine: EngineMachines) -> None:
     assert engine.runs[run.id].walker.largest < 4096
 
 
+def newest_program(self: Definitions, workflow_id: str, number: int) -> Program:
+    """The pin switched off: whatever was saved last."""
+    return PINNED(self, workflow_id, self._workflows.get(workflow_id).version)
+
+
 @pytest.mark.hazard("E13")
+@pytest.mark.bite("tidegate.workflows.service.definitions.Definitions.program", newest_program)
 def test_a_run_stays_on_its_version(engine: EngineMachines) -> None:
     """E13 a definition edited during a run does not change that run."""
     first = chain(node("wait", "delay", seconds=60), node("a", output={"v": 1}))
@@ -126,6 +137,7 @@ def test_executions_of_a_deleted_workflow_end(engine: EngineMachines) -> None:
 
 
 @pytest.mark.hazard("E15")
+@pytest.mark.bite("tidegate.workflows.repository.executions._unfinished", lambda *_: ANY_ITEM)
 def test_cancel_and_finish_race_to_one_end(engine: EngineMachines) -> None:
     """E15 cancel racing finish gives one terminal state and one count."""
     engine.paused = True
@@ -237,6 +249,7 @@ def test_an_overdue_run_times_out(engine: EngineMachines) -> None:
 
 
 @pytest.mark.hazard("E24")
+@pytest.mark.bite("tidegate.workflows.repository.ledger._unsettled", lambda: ANY_ITEM)
 def test_a_settled_step_never_changes(engine: EngineMachines) -> None:
     """E24 of several workers finishing one step the first write stands."""
     engine.paused = True
@@ -254,6 +267,12 @@ def test_a_settled_step_never_changes(engine: EngineMachines) -> None:
 
 
 @pytest.mark.hazard("E25")
+@pytest.mark.bite(
+    "tidegate.workflows.repository.blobs.read_checked", returns={}, cases=["size", "hash"]
+)
+@pytest.mark.bite(
+    "tidegate.workflows.repository.blobs.check_place", returns=None, cases=["foreign"]
+)
 @pytest.mark.parametrize("case", ["missing", "size", "hash", "foreign"])
 def test_a_broken_pointer_fails_closed(engine: EngineMachines, case: str) -> None:
     """E25 a missing, changed or foreign object is refused with that reason."""
@@ -277,6 +296,9 @@ def test_a_broken_pointer_fails_closed(engine: EngineMachines, case: str) -> Non
 
 
 @pytest.mark.hazard("E23")
+@pytest.mark.bite(
+    "tidegate.workflows.service.resume.RESUMABLE", frozenset({"failed", "running", "waiting"})
+)
 def test_two_resumes_are_one(engine: EngineMachines) -> None:
     """E23 resuming twice at once gives one run; a running execution is not resumed."""
     stop = node("stop", "fail", error="X", message="x")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tidegate.realtime.domain import Ticket
+from tidegate.realtime.models import TicketItem
 from tidegate.realtime.public import publish
 from tidegate.realtime.repository.connections import DynamoConnections, GlobalConnections
 from tidegate.realtime.repository.events import DynamoEvents, NewEvent
@@ -24,6 +26,7 @@ from tidegate_kit.auth.authenticate import DynamoMemberStore
 from tidegate_kit.auth.build import build_authenticator
 from tidegate_kit.auth.models import SessionItem, session_key
 from tidegate_kit.clock import FixedClock, system_clock
+from tidegate_kit.dynamo import batch_get
 from tidegate_kit.ids import new_id, new_secret
 from tidegate_kit.settings import Settings
 from tidegate_kit.tenancy import TenantScope
@@ -153,7 +156,20 @@ def test_a_wake_up_left_while_sending_is_not_lost(handshake: Handshake, sockets:
     assert sockets.sequences("c") == [1, 2]
 
 
+def still_good(self: GlobalTickets, text: str, now: datetime) -> Ticket | None:
+    """Tickets that live on after their use."""
+    (found,) = batch_get(
+        [(TicketItem, f"TICKET#{hashlib.sha256(text.encode()).hexdigest()}", "TICKET")]
+    )
+    if found is None:
+        return None
+    return Ticket(
+        found.tenant_id, found.user_id, found.session_id, found.client_id, found.created_at
+    )
+
+
 @pytest.mark.hazard("A22")
+@pytest.mark.bite("tidegate.realtime.repository.tickets.GlobalTickets.use", still_good)
 def test_a_ticket_opens_one_socket_of_its_client(handshake: Handshake) -> None:
     """A22: a ticket that was used, has expired or names another client opens nothing."""
     member = sign_in()
@@ -221,6 +237,7 @@ def test_the_sweep_closes_sockets_after_two_hours(handshake: Handshake, sockets:
 
 
 @pytest.mark.hazard("H10")
+@pytest.mark.bite("tidegate.realtime.repository.connections.DynamoConnections.remove", returns=None)
 def test_a_gone_socket_is_removed_and_the_others_are_served(
     handshake: Handshake, sockets: Sockets
 ) -> None:
@@ -238,6 +255,7 @@ def test_a_gone_socket_is_removed_and_the_others_are_served(
 
 
 @pytest.mark.hazard("B22")
+@pytest.mark.bite("tidegate.realtime.service.handshake.sequence_of", returns=0)
 def test_since_is_a_number_that_was_reached(handshake: Handshake, sockets: Sockets) -> None:
     """B22: negative, huge or textual `since` is refused, a future one gets the gap marker."""
     member = sign_in()

@@ -397,15 +397,8 @@ class DynamoExecutions:
             actions.append(ExecutionItem.output.set(pack(output)))
         if error is not None:
             actions.append(ExecutionItem.error.set(error.as_dict()))
-        queued = execution.status == "queued"
-        writes.update(
-            ExecutionItem(self._scope.pk, execution_sk(execution.id)),
-            actions,
-            ExecutionItem.status == "queued"
-            if queued
-            else ExecutionItem.status.is_in("running", "waiting"),
-            name="execution",
-        )
+        item = ExecutionItem(self._scope.pk, execution_sk(execution.id))
+        writes.update(item, actions, _unfinished(execution), name="execution")
         self._list_as(writes, execution, status, now)
         writes.delete(OpenItem(f"{self._scope.pk}#OPEN", _open_sk(execution)))
 
@@ -421,6 +414,13 @@ class DynamoExecutions:
             WorkflowItem.pk.exists(),
             name="workflow",
         )
+
+
+def _unfinished(execution: Execution) -> Condition:
+    """Still as it was read: queued, or on its way. A second end finds it ended (E15)."""
+    if execution.status == "queued":
+        return ExecutionItem.status == "queued"
+    return ExecutionItem.status.is_in("running", "waiting")
 
 
 def _open_sk(execution: Execution) -> str:
