@@ -1,11 +1,5 @@
-"""Ids made from what they name, so that repetitions make the same one."""
+"""Ids made from what they name, so that repetitions make the same one: the kit's."""
 
-from __future__ import annotations
+from tidegate_kit.ids import id_from
 
-import hashlib
-import uuid
-
-
-def id_from(text: str) -> str:
-    """A UUID4-shaped id; as hard to guess as the text it is made from."""
-    return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))
+__all__ = ["id_from"]
