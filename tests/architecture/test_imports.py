@@ -28,8 +28,8 @@ IN_PROCESS = ("threading", "_thread", "concurrent", "multiprocessing", "asyncio"
 
 
 def is_storage(source: Source) -> bool:
-    """repository.py, models.py, or a module of a repository or models package."""
-    return source.place.split("/")[0] in ("repository", "models")
+    """repository.py, models.py, or a module of such a package; also of a part of a domain."""
+    return not {"repository", "models"}.isdisjoint(source.place.split("/"))
 
 
 def test_the_kit_never_imports_tidegate() -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.tenancy import TenantScope, UserScope
 
 from tidegate.integrations.channels import Channel, ChannelError, Mail
 from tidegate.integrations.errors import UnknownSecret
 from tidegate.integrations.service.sending import Draft
+from tidegate.integrations.webhooks.service.outbox import Told
+from tidegate.integrations.webhooks.wiring import outbox_of
 from tidegate.integrations.wiring import accounts_of, mailing_of, secrets_of, sending_of
 
 __all__ = [
@@ -16,6 +22,7 @@ __all__ = [
     "Mail",
     "UnknownSecret",
     "account_ids",
+    "deliver",
     "secret",
     "secret_names",
     "send_mail",
@@ -66,3 +73,26 @@ def send_mail(scope: UserScope, account_id: str, mail: Mail, effect_key: str) ->
 def account_ids(scope: UserScope) -> frozenset[str]:
     """The ids of a user's accounts, for checking what a definition names."""
     return frozenset(one.id for one in accounts_of(scope).find(None))
+
+
+def deliver(
+    scope: TenantScope,
+    *,
+    type: str,
+    data: Mapping[str, Any],
+    source_id: str,
+    url: str | None = None,
+    occurred_at: datetime | None = None,
+    clock: Clock = system_clock,
+) -> list[str]:
+    """Deliver an event by webhook and give the ids of its deliveries (INT-5, INT-6).
+
+    To `url`, signed by the tenant's default webhook; without one to every webhook that wants
+    `type`. The same `source_id` again makes no further delivery. Nothing is sent here: rows are
+    written, from whose stream the engine starts. Raises EventTooLarge (over 256 KiB),
+    ServiceUnavailable. The caller's role needs the table `integrations` and, for a tenant's first
+    delivery, kms:GenerateDataKey.
+    """
+    outbox = outbox_of(scope, clock)
+    event = Told(type, data, source_id, occurred_at or clock())
+    return outbox.tell(event) if url is None else [outbox.tell_url(event, url)]

@@ -1,0 +1,77 @@
+"""Webhooks and deliveries in the table `integrations`.
+
+- webhooks            pk T#<tid>   sk WEBHOOK#<id>     secrets sealed
+- webhook_deliveries  pk T#<tid>   sk DELIVERY#<id>    TTL `expires`
+                      gsi1pk T#<tid>#WH#<webhook id>, gsi1sk <created>#<id>
+"""
+
+from __future__ import annotations
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    JSONAttribute,
+    ListAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+    UTCDateTimeAttribute,
+)
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+
+from tidegate.integrations.models import TABLE, RecordItem
+
+
+class WebhookItem(RecordItem):
+    """A webhook."""
+
+    class Meta:
+        table_name = TABLE
+
+    url = UnicodeAttribute()
+    event_types = ListAttribute(of=UnicodeAttribute)
+    enabled = BooleanAttribute()
+    secret = UnicodeAttribute()
+    previous_secret = UnicodeAttribute(null=True)
+    rotated_at = UTCDateTimeAttribute(null=True)
+    disabled_reason = UnicodeAttribute(null=True)
+    delivered_at = UTCDateTimeAttribute(null=True)
+
+
+class DeliveriesByWebhook(GlobalSecondaryIndex["DeliveryItem"]):  # type: ignore[no-untyped-call]
+    """A webhook's deliveries by creation."""
+
+    class Meta:
+        index_name = "gsi1"
+        projection = AllProjection()
+
+    gsi1pk = UnicodeAttribute(hash_key=True)
+    gsi1sk = UnicodeAttribute(range_key=True)
+
+
+class DeliveryItem(RecordItem):
+    """A delivery. `kind` and `tenant_id` serve readers of the stream."""
+
+    class Meta:
+        table_name = TABLE
+
+    by_webhook = DeliveriesByWebhook()
+    gsi1pk = UnicodeAttribute(null=True)
+    gsi1sk = UnicodeAttribute(null=True)
+    kind = UnicodeAttribute(default="delivery")
+    tenant_id = UnicodeAttribute()
+    webhook_id = UnicodeAttribute()
+    event_type = UnicodeAttribute()
+    url = UnicodeAttribute()
+    fixed_url = BooleanAttribute()
+    body = UnicodeAttribute(null=True)
+    execution_id = UnicodeAttribute(null=True)
+    occurred_at = UTCDateTimeAttribute()
+    status = UnicodeAttribute()
+    attempts = NumberAttribute()
+    tries = NumberAttribute()
+    round = NumberAttribute()
+    restarts = NumberAttribute()
+    due_at = UTCDateTimeAttribute()
+    last_status_code = NumberAttribute(null=True)
+    last_error = UnicodeAttribute(null=True)
+    history = JSONAttribute()
+    expires = NumberAttribute()

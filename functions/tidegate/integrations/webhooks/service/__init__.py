@@ -1,0 +1,1 @@
+"""Webhook management, the outbox, and the delivery engine."""
