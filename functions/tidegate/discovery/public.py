@@ -13,6 +13,7 @@ from tidegate.discovery.collectors import COLLECTORS
 from tidegate.discovery.domain import (
     DiscoveryRequest,
     DiscoveryView,
+    Found,
     RegionView,
     Resource,
     ResourceFilters,
@@ -22,6 +23,7 @@ from tidegate.discovery.domain import (
 from tidegate.discovery.engine.prepare import DESCRIBE_REGIONS
 from tidegate.discovery.errors import DiscoveryRunning
 from tidegate.discovery.repository import DynamoDiscoveryRepository
+from tidegate.discovery.reread import ReadAgainFailed, ResourceRef, read_again, reread_actions
 from tidegate.discovery.settings import StarterSettings
 from tidegate.discovery.wiring import snapshots_for
 
@@ -29,9 +31,12 @@ __all__ = [
     "DiscoveryRequest",
     "DiscoveryRunning",
     "DiscoveryView",
+    "Found",
+    "ReadAgainFailed",
     "RegionView",
     "Resource",
     "ResourceFilters",
+    "ResourceRef",
     "ServiceView",
     "Totals",
     "declared_actions",
@@ -39,6 +44,8 @@ __all__ = [
     "discovery_view",
     "hide_account",
     "list_resources",
+    "read_again",
+    "reread_actions",
     "resource_totals",
     "service_names",
     "start",

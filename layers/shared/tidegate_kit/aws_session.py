@@ -26,7 +26,7 @@ Purpose = Literal["probe", "read", "plan"]
 CLOCK_SKEWED = "The clock of this platform differs from that of AWS. Try again shortly."
 SHORTEST_SECONDS = 900  # STS minimum for AssumeRole
 _RENEW_BEFORE = timedelta(minutes=2)
-_MAX_POLICY_CHARS = 2048  # STS limit for an inline session policy
+MAX_POLICY_CHARS = 2048  # STS limit for an inline session policy
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _SKEWED = ("Signature expired", "Signature not yet current")
 _CUSTOMER_CONFIG = Config(
@@ -102,7 +102,7 @@ def session_policy(actions: Sequence[str], resources: Sequence[str] = ("*",)) ->
                 raise ValueError("wildcards and variables are refused in a planned resource")
     statement = {"Effect": "Allow", "Action": sorted(set(actions)), "Resource": list(resources)}
     text = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
-    if len(text) > _MAX_POLICY_CHARS:
+    if len(text) > MAX_POLICY_CHARS:
         raise SessionPolicyTooLarge(f"{len(text)} characters")
     return text
 
@@ -213,6 +213,8 @@ def _assume(sts: Any, request: dict[str, Any]) -> Keys:
             raise AccessDeniedByAccount from error
         if is_clock_skew(error):
             raise ServiceUnavailable(CLOCK_SKEWED, log=f"sts: {error}") from error
+        if error.response.get("Error", {}).get("Code") == "PackedPolicyTooLarge":
+            raise SessionPolicyTooLarge("too large when packed") from error
         raise ServiceUnavailable(log=f"sts: {error}") from error
     except BotoCoreError as error:
         raise ServiceUnavailable(log=f"sts: {error}") from error
