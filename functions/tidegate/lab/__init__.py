@@ -1,0 +1,1 @@
+"""The lab: datasets, experiments, trained models, predictions, anomalies (contract 2.12)."""
