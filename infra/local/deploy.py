@@ -87,6 +87,8 @@ def parameters_for(cloud: LocalCloud, document: Document) -> dict[str, str]:
         "CorsOrigins": cloud.cors_origins,
         "Environment": "development",
         "JwtIssuer": cloud.api_url,
+        "MailEvents": "false",
+        "MailFrom": "noreply@tidegate.local",
         "PublicBaseUrl": cloud.api_url,
         "PublicWsUrl": cloud.ws_url,
         "Stage": "local",

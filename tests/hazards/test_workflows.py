@@ -190,12 +190,7 @@ def test_a_killed_effect_is_not_repeated(
             sent.append(request["Destination"]["ToAddresses"][0])
             return {"MessageId": "m-1"}
 
-    real = build.platform_client
-    monkeypatch.setattr(
-        build,
-        "platform_client",
-        lambda service, region: Ses() if service == "sesv2" else real(service, region),
-    )
+    monkeypatch.setattr(build, "single_attempt_client", lambda service, region: Ses())
     monkeypatch.setenv("MAIL_FROM", "ops@example.com")
     mail = node("send", "email", to="a@example.com", subject="s", body="b")
     workflow = make(chain(mail))

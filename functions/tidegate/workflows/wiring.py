@@ -19,6 +19,8 @@ from tidegate.identity.public import member
 from tidegate.workflows.domain import Execution, StepProblem
 from tidegate.workflows.nodes.ports import AwsCall
 from tidegate.workflows.ports.build import PortParts, outbound_client, ports_of
+from tidegate.workflows.ports.names import names_of
+from tidegate.workflows.ports.secrets import tenant_secret
 from tidegate.workflows.repository.approvals import ApprovalStore, DynamoApprovals
 from tidegate.workflows.repository.blobs import Blobs, S3Blobs
 from tidegate.workflows.repository.executions import DynamoExecutions, Executions
@@ -47,7 +49,6 @@ from tidegate.workflows.service.schedules import (
 from tidegate.workflows.service.steps import Steps, Tools
 from tidegate.workflows.service.workflows import WorkflowService
 from tidegate.workflows.settings import TriggerSettings, WorkflowsSettings
-from tidegate.workflows.templating import TemplateError
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,9 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
     settings = settings_of(WorkflowsSettings)
     stored = repositories_of(settings, scope)
     machines = machines_of(settings)
-    definitions = Definitions(scope.tenant_id, stored.workflows, stored.blobs)
+    definitions = Definitions(
+        scope.tenant_id, stored.workflows, stored.blobs, partial(names_of, scope, user_id)
+    )
     outcomes = Outcomes(stored.executions, stored.ledger, stored.blobs, clock, new_id)
     target = MachineTarget(
         settings.workflow_step_function_arn, settings.partition, settings.machine_name_prefix
@@ -166,7 +169,7 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
         outcomes=outcomes,
         gates=Gates(stored.ledger, machines),
         ports=partial(ports_of, parts),
-        secret=_no_secret,
+        secret=partial(tenant_secret, scope),
         child=lambda execution_id: _problem_of(stored.executions, execution_id),
         clock=clock,
         ids=new_id,
@@ -233,10 +236,6 @@ def schedules_of(
         clock,
     )
     return service, triggers
-
-
-def _no_secret(name: str) -> str:
-    raise TemplateError(f"There is no secret '{name}'.", "UNKNOWN_REFERENCE")
 
 
 def _problem_of(executions: Executions, execution_id: str) -> StepProblem | None:

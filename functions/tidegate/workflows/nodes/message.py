@@ -14,11 +14,12 @@ from tidegate.workflows.nodes.ports import needed
 
 
 class MessageData(NodeData):
-    """`target_id` or `target_ids`."""
+    """`target_id` or `target_ids`. `subject` is for e-mail; without one the text's start is it."""
 
     target_id: ShortText | None = None
     target_ids: Annotated[list[ShortText], Field(min_length=1, max_length=200), OPEN] | None = None
-    channel: Literal["email", "twitter", "instagram"]
+    channel: Annotated[Literal["email", "twitter", "instagram"], OPEN]
+    subject: ShortText | None = None
     text: Annotated[str, Field(min_length=1, max_length=5000)]
 
 
@@ -51,7 +52,7 @@ class MessageNode(NodeType[MessageData]):
         """[sent]."""
         data = context.data
         sent = needed(context.ports.targets, "communication targets").send(
-            _targets(data), data.channel, data.text, effect_key=context.effect_key
+            _targets(data), data.channel, data.subject, data.text, effect_key=context.effect_key
         )
         return Done({"sent": sent})
 

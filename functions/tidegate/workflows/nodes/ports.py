@@ -123,9 +123,15 @@ class Notices(Protocol):
 
 class Targets(Protocol):
     def send(
-        self, target_ids: Sequence[str], channel: str, text: str, *, effect_key: str
+        self,
+        target_ids: Sequence[str],
+        channel: str,
+        subject: str | None,
+        text: str,
+        *,
+        effect_key: str,
     ) -> list[dict[str, str]]:
-        """Send to each target; gives [{target_id, message_id}]."""
+        """Send to each target; gives [{target_id, message_id}]. `subject` is for e-mail."""
 
 
 @dataclass(frozen=True, slots=True)

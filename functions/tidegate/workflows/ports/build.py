@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from tidegate_kit.clients import platform_client
+from tidegate_kit.clients import single_attempt_client
 from tidegate_kit.clock import Clock
 from tidegate_kit.ids import IdFactory
 from tidegate_kit.outbound import OutboundClient, OutboundPolicy
@@ -19,11 +20,13 @@ from tidegate.workflows.nodes.ports import AwsCall, Notice
 from tidegate.workflows.ports.accounts import session_opener
 from tidegate.workflows.ports.approvals import StepApprovals
 from tidegate.workflows.ports.aws import StepAwsActions
+from tidegate.workflows.ports.calendar import StepCalendar
 from tidegate.workflows.ports.children import StartChild, StepChildren
 from tidegate.workflows.ports.http import OutboundHttp
 from tidegate.workflows.ports.journal import Journal
-from tidegate.workflows.ports.mail import SesMail
+from tidegate.workflows.ports.mail import StepMail
 from tidegate.workflows.ports.notices import LedgerNotices
+from tidegate.workflows.ports.targets import StepTargets
 from tidegate.workflows.repository.approvals import ApprovalStore
 from tidegate.workflows.repository.blobs import Blobs
 from tidegate.workflows.repository.executions import Executions
@@ -71,7 +74,9 @@ def ports_of(parts: PortParts, execution: Execution, step_id: str, secrets: set[
         member = identity.member(parts.scope, execution.principal)
         return [member.email] if member is not None and member.is_active else []
 
-    mailer = SesMail(platform_client("sesv2", settings.aws_region), settings.mail_from, journal)
+    user = parts.scope.user(execution.principal)
+    ses = partial(single_attempt_client, "sesv2", settings.aws_region)
+    mailer = StepMail(ses, settings.mail_from, journal, user)
     return Ports(
         mailer=mailer,
         http=OutboundHttp(outbound_client(settings), journal),
@@ -82,6 +87,8 @@ def ports_of(parts: PortParts, execution: Execution, step_id: str, secrets: set[
             lambda call: parts.decide(execution, step_id, call),
             session_opener(settings, parts.scope),
         ),
+        targets=StepTargets(user),
+        calendar=StepCalendar(user, parts.clock),
         subworkflows=StepChildren(execution, parts.executions, parts.blobs, parts.start_child),
     )
 

@@ -14,6 +14,10 @@ from tidegate.workflows.repository.ledger import Ledger
 from tidegate.workflows.templating import redact
 
 
+class EffectUncertain(Exception):
+    """Raised by an effect that may have happened although its answer did not come."""
+
+
 @dataclass(frozen=True)
 class Journal:
     """Makes an effect happen at most once for a step, whatever dies in between.
@@ -49,5 +53,7 @@ class Journal:
         except StepError:
             self.ledger.effect_clear(self.execution.id, self.step_id)
             raise
+        except EffectUncertain as error:
+            raise StepError("EFFECT_UNCERTAIN", str(error)) from error
         self.ledger.effect_done(self.execution, self.step_id, redact(answer, self.secrets))
         return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from tidegate_kit.clients import platform_client
@@ -14,6 +15,7 @@ from tidegate_kit.settings import settings_of
 
 from tidegate.workflows.answers import stable_id
 from tidegate.workflows.domain import RunSettings
+from tidegate.workflows.ports.names import names_of
 from tidegate.workflows.repository.blobs import S3Blobs
 from tidegate.workflows.repository.workflows import DynamoWorkflows
 from tidegate.workflows.service.definitions import Definitions
@@ -37,8 +39,9 @@ def add_workflow(
     settings, scope = settings_of(WorkflowDataSettings), call.principal.tenant
     workflows = DynamoWorkflows(scope)
     blobs = S3Blobs(scope, platform_client("s3", settings.aws_region), settings.data_bucket)
-    definitions = Definitions(scope.tenant_id, workflows, blobs)
     user_id = call.principal.user_id
+    names = partial(names_of, scope, user_id)
+    definitions = Definitions(scope.tenant_id, workflows, blobs, names)
     service = WorkflowService(workflows, definitions, user_id, system_clock, new_id)
     draft = Draft(name, description, definition, True, RunSettings(), template_id)
     whole, version = service.prepare(draft, stable_id(call) or new_id())
