@@ -62,6 +62,13 @@ class MemoryDiscoveryRepository:
     def latest(self, onboarding_id: str) -> Run | None:
         return self.stored_runs.get(self.pointers.get(onboarding_id, ""))
 
+    def recorded_runs(self, account_id: str) -> list[Run]:
+        return [
+            run
+            for run in self.stored_runs.values()
+            if run.account_id == account_id and run.snapshot is not None
+        ]
+
     def account(self, account_id: str) -> AccountState:
         return self.states.get(account_id, AccountState(account_id))
 

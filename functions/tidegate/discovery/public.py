@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.tenancy import TenantScope
 
+from tidegate.discovery import inventory as inventories
 from tidegate.discovery import service, views
 from tidegate.discovery.collectors import COLLECTORS
 from tidegate.discovery.domain import (
+    GLOBAL,
     DiscoveryRequest,
     DiscoveryView,
     Found,
@@ -22,12 +25,15 @@ from tidegate.discovery.domain import (
 )
 from tidegate.discovery.engine.prepare import DESCRIBE_REGIONS
 from tidegate.discovery.errors import DiscoveryRunning
+from tidegate.discovery.inventory import Coverage, Inventory
 from tidegate.discovery.repository import DynamoDiscoveryRepository
 from tidegate.discovery.reread import ReadAgainFailed, ResourceRef, read_again, reread_actions
 from tidegate.discovery.settings import StarterSettings
 from tidegate.discovery.wiring import snapshots_for
 
 __all__ = [
+    "GLOBAL",
+    "Coverage",
     "DiscoveryRequest",
     "DiscoveryRunning",
     "DiscoveryView",
@@ -42,7 +48,10 @@ __all__ = [
     "declared_actions",
     "delete_account",
     "discovery_view",
+    "generation",
+    "generations",
     "hide_account",
+    "inventory",
     "list_resources",
     "read_again",
     "reread_actions",
@@ -83,6 +92,31 @@ def list_resources(
 def resource_totals(scope: TenantScope) -> Totals:
     """How many living resources there are: in all, by type, by account."""
     return views.totals(DynamoDiscoveryRepository(scope))
+
+
+def inventory(scope: TenantScope, account_id: str, at: datetime | None = None) -> Inventory | None:
+    """The newest recorded inventory of a connected account, or the newest of `at` and before.
+
+    None where there is none. Needs DATA_BUCKET.
+    """
+    return inventories.inventory(
+        DynamoDiscoveryRepository(scope), snapshots_for(scope), account_id, at
+    )
+
+
+def generations(scope: TenantScope) -> dict[str, int]:
+    """The present generation of every account that was ever discovered.
+
+    It counts the disconnects: what is derived from an inventory belongs to its generation, and is
+    out of reach when that has ended (CLI-2).
+    """
+    states = DynamoDiscoveryRepository(scope).accounts()
+    return {account_id: state.generation for account_id, state in states.items()}
+
+
+def generation(scope: TenantScope, account_id: str) -> int:
+    """The present generation of one account, read consistently."""
+    return DynamoDiscoveryRepository(scope).account(account_id).generation
 
 
 def hide_account(scope: TenantScope, account_id: str, clock: Clock = system_clock) -> None:

@@ -135,6 +135,7 @@ class Snapshots:
                     "region": unit.region,
                     "service": unit.service,
                     "status": unit.status,
+                    "listed": unit.listed,
                     "reason": unit.reason,
                     "missing_actions": list(unit.missing_actions),
                 }

@@ -44,6 +44,9 @@ class DiscoveryRepository(Protocol):
     def latest(self, onboarding_id: str) -> Run | None:
         """The latest run of an onboarding."""
 
+    def recorded_runs(self, account_id: str) -> list[Run]:
+        """The account's runs that left a snapshot, of the last 90 days, in no order."""
+
     def account(self, account_id: str) -> AccountState:
         """The account's state, read consistently; a fresh one when nothing is stored."""
 

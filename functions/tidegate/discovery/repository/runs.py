@@ -70,6 +70,18 @@ class RunStore(Base):
         item = self._get(LatestItem, self._scope.pk, key("LATEST", onboarding_id))
         return None if item is None else self.run(item.run_id)
 
+    def recorded_runs(self, account_id: str) -> list[Run]:
+        with store_errors():
+            items = list(
+                RunItem.query(
+                    self._scope.pk,
+                    RunItem.sk.startswith("RUN#"),
+                    (RunItem.account_id == account_id) & RunItem.snapshot.exists(),
+                    consistent_read=True,
+                )
+            )
+        return [records.run_of(item) for item in items]
+
     def account(self, account_id: str) -> AccountState:
         item = self._get(AccountItem, self._scope.pk, key("INV", "A", account_id))
         return records.account_of(account_id, item)
