@@ -17,6 +17,7 @@ class SocketSettings(Settings):
 
 
 class FeedSettings(Settings):
-    """What the stream consumer needs to tell progress."""
+    """What the stream consumer needs to tell progress, and to publish what follows besides."""
 
     data_bucket: str = Field(min_length=3)
+    event_bus_name: str = Field(min_length=1)

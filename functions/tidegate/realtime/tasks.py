@@ -7,6 +7,7 @@ from typing import Any
 from tidegate_kit.observability import logger
 from tidegate_kit.tenancy import TenantScope
 
+from tidegate.events.public import publish_changes
 from tidegate.realtime import wiring
 from tidegate.realtime.repository.connections import DynamoConnections, GlobalConnections
 from tidegate.realtime.service.handshake import Refused
@@ -87,16 +88,29 @@ def _push(record: dict[str, Any]) -> None:
 
 
 def feed(event: dict[str, Any], context: object) -> Answer:
-    """Stream of the table `workflows`: progress of executions becomes events."""
-    teller, failed = wiring.feed(), []
-    for record in event.get("Records", []):
+    """Stream of the table `workflows`: progress of executions becomes messages, and what others
+    are to hear goes to the event bus (a stream bears two readers, and this table has another)."""
+    teller, records = wiring.feed(), event.get("Records", [])
+    failed = set(publish_changes(records))
+    for record in records:
         try:
             teller.tell(record)
         except Exception:
             logger.exception("a record could not be told")
-            failed.append({"itemIdentifier": record["dynamodb"]["SequenceNumber"]})
+            failed.add(record["dynamodb"]["SequenceNumber"])
             break
-    return {"batchItemFailures": failed}
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in sorted(failed)]}
+
+
+def alert(event: dict[str, Any], context: object) -> Answer:
+    """`system.alert` of the event bus: the tenant's sockets hear of it, once."""
+    if event.get(_PING):
+        return {"pong": True}
+    detail = event["detail"]
+    if detail.get("tenant_id") is None:
+        return {"told": False}  # about the platform, not about a tenant
+    number = wiring.alert(TenantScope(str(detail["tenant_id"])), str(detail["id"]), detail["data"])
+    return {"told": number is not None}
 
 
 def sweep(event: dict[str, Any], context: object) -> Answer:

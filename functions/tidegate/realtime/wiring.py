@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from tidegate_kit.auth.authenticate import DynamoMemberStore
 from tidegate_kit.auth.build import build_authenticator
@@ -14,7 +16,7 @@ from tidegate_kit.settings import Settings, settings_of
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.realtime.repository.connections import DynamoConnections
-from tidegate.realtime.repository.events import DynamoEvents
+from tidegate.realtime.repository.events import DynamoEvents, NewEvent
 from tidegate.realtime.repository.tickets import GlobalTickets
 from tidegate.realtime.service.delivery import Delivery
 from tidegate.realtime.service.feed import Feed
@@ -75,3 +77,11 @@ def feed() -> Feed:
     """For the workflows stream."""
     _configure(settings_of(FeedSettings))
     return Feed(execution_progress, DynamoEvents, system_clock)
+
+
+def alert(scope: TenantScope, source_id: str, data: Mapping[str, Any]) -> int | None:
+    """Tell a tenant of an alert; its number, None if it was told before."""
+    _configure(settings_of(Settings))
+    told = {name: str(data[name]) for name in ("severity", "component", "status", "message")}
+    event = NewEvent(f"alert:{source_id}", "system_alert", told)
+    return DynamoEvents(scope).append(event, system_clock())

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 from tidegate.events import tasks
-from tidegate.events.wiring import _publisher
+from tidegate.events.wiring import publisher_of
 from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings, SettingsError, settings_of
 
@@ -43,7 +43,7 @@ def bus(platform: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             found += [json.loads(message["Body"]) for message in answer["Messages"]]
 
     yield heard
-    _publisher.cache_clear()
+    publisher_of.cache_clear()
 
 
 def tenants(count: int) -> dict[str, Any]:

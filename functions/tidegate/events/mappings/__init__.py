@@ -6,10 +6,14 @@ from __future__ import annotations
 from tidegate.events.domain import Mapper
 from tidegate.events.mappings.discovery import discovery_events
 from tidegate.events.mappings.identity import identity_events
+from tidegate.events.mappings.integrations import integration_events
 from tidegate.events.mappings.onboarding import onboarding_events
+from tidegate.events.mappings.workflows import workflow_events
 
 MAPPINGS: dict[str, Mapper] = {
     "identity": identity_events,
     "onboarding": onboarding_events,
     "discovery": discovery_events,
+    "workflows": workflow_events,
+    "integrations": integration_events,
 }

@@ -1,16 +1,23 @@
-"""Onboarding table: account.connected, refused, access_lost, disconnected."""
+"""Onboarding table: account.connected, refused, access_lost, disconnected; alerts of accounts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tidegate.events.domain import Change, Draft
+from tidegate.events.domain import Change, Draft, Item
 
 _BY_STATUS = {
     "connected": "account.connected",
     "refused": "account.refused",
     "access_lost": "account.access_lost",
     "disconnected": "account.disconnected",
+}
+
+# The alert of a registration: how bad it is, and what there is to say.
+_ALERTS = {
+    "ACCESS_LOST": ("critical", "the platform can no longer read it. Verify it again."),
+    "ACCESS_LEFT": ("warning", "its stack was removed, but the role still lets the platform in."),
+    "KEYS_DUE": ("warning", "its access keys are 90 days old. Replace them."),
 }
 
 
@@ -22,6 +29,9 @@ def onboarding_events(change: Change) -> Iterator[Draft]:
     item = change.new
     if item is None or not change.sk.startswith("ACCOUNT#"):
         return
+    alert = change.became("alert")
+    if alert in _ALERTS:
+        yield _alert(alert, item)
     status = change.became("status")
     if status not in _BY_STATUS:
         return
@@ -34,3 +44,18 @@ def onboarding_events(change: Change) -> Iterator[Draft]:
     if status == "refused":
         data["refusal_code"] = item["refusal_code"]
     yield Draft(_BY_STATUS[status], data)
+
+
+def _alert(alert: str, item: Item) -> Draft:
+    severity, text = _ALERTS[alert]
+    return Draft(
+        "system.alert",
+        {
+            "severity": severity,
+            "component": "account",
+            "status": alert.lower(),
+            "message": f"AWS account {item['account_id']}: {text}",
+            "onboarding_id": item["id"],
+            "account_id": item["account_id"],
+        },
+    )
