@@ -132,6 +132,7 @@ def localize(
     notes = _leave_out(document, set(supported))
     _run_on_this_machine(document, layers)
     apis.expand(document)
+    _take_every_log_line(document)
     document = _speak_the_emulators_tongue(document, cloud)
     return Localized(document, apis.declared_routes(document), notes=notes)
 
@@ -187,6 +188,12 @@ def _run_on_this_machine(document: Document, layers: dict[str, Path]) -> None:
         # On AWS a later layer overwrites files of an earlier one.
         variables[artefacts.LAYER_PATH_VARIABLE] = ":".join(reversed(folders))
         variables[LOG_NAME_VARIABLE] = name
+
+
+def _take_every_log_line(document: Document) -> None:
+    """The emulator knows no JSON patterns for log subscriptions; subscribers look again."""
+    for resource in resources_of_type(document, "AWS::Logs::SubscriptionFilter").values():
+        properties(resource)["FilterPattern"] = ""
 
 
 def _speak_the_emulators_tongue(document: Document, cloud: LocalCloud) -> Document:

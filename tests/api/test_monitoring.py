@@ -180,7 +180,7 @@ def test_a_missing_table_is_unhealthy(client: ApiClient) -> None:
         ({"tidegate_stage": "other"}, "the table in use belongs to another stage"),
     ],
 )
-@pytest.mark.bite("tidegate.monitoring.service.HealthService._check_store", returns=None)
+@pytest.mark.bite("tidegate.monitoring.service.health.HealthService._check_store", returns=None)
 def test_a_wrong_table_or_stage_is_unhealthy(
     platform: Settings,
     client: ApiClient,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import Response
@@ -10,16 +11,30 @@ from tidegate_kit.errors import Detail, ServiceUnavailable, envelope
 from tidegate_kit.http import Call
 
 from tidegate.monitoring import schemas
-from tidegate.monitoring.service import KEYED_PROVIDERS, HealthReport, Probe
+from tidegate.monitoring.service.health import KEYED_PROVIDERS, HealthReport, Probe
+from tidegate.monitoring.service.reports import Series, Totals, Window, as_dict
 
 
 @dataclass(frozen=True)
 class ProcessUsage:
-    """The answering process: its SDK pool, and its peak memory in bytes."""
+    """The answering process: its SDK pool, its peak memory in bytes, what it uses in percent."""
 
     active: int
     idle: int
     memory: int
+    uptime: float = 0.0
+    cpu: float = 0.0
+    memory_share: float = 0.0
+    disk: float = 0.0
+
+    def as_dict(self) -> dict[str, float]:
+        """{uptime, cpu_usage, memory_usage, disk_usage}."""
+        return {
+            "uptime": round(self.uptime, 3),
+            "cpu_usage": round(self.cpu, 3),
+            "memory_usage": round(self.memory_share, 3),
+            "disk_usage": round(self.disk, 3),
+        }
 
 
 def prepare(response: Response, report: HealthReport, call: Call) -> None:
@@ -111,3 +126,25 @@ def _service(probe: Probe) -> schemas.Service:
 
 def _check(probe: Probe) -> schemas.Check:
     return "ok" if probe.ok else "error"
+
+
+def metrics(found: Totals, usage: ProcessUsage) -> schemas.MonitoringMetrics:
+    """The body of GET /monitoring/metrics."""
+    numbers = {"system": usage.as_dict(), **as_dict(found)}
+    return schemas.MonitoringMetrics.model_validate(numbers)
+
+
+def metric_series(window: Window, found: Sequence[Series]) -> schemas.MetricSeries:
+    """The body of GET /metrics/*. `totals` names a series by its name and label values."""
+    return schemas.MetricSeries.model_validate(
+        {
+            "from": window.start,
+            "to": window.end,
+            "granularity": window.granularity,
+            "series": [
+                {"name": one.name, "unit": one.unit, "labels": one.labels, "points": one.points}
+                for one in found
+            ],
+            "totals": {"/".join((one.name, *one.labels.values())): one.total for one in found},
+        }
+    )

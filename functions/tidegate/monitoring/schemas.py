@@ -130,3 +130,70 @@ class MonitoringHealth(_HealthAnswer):
     version: str
     environment: str
     services: Services
+
+
+class SystemUsage(ApiModel):
+    """The answering process: seconds it has run, and shares in percent."""
+
+    uptime: float
+    cpu_usage: float
+    memory_usage: float
+    disk_usage: float
+
+
+class ApplicationUsage(ApiModel):
+    """Requests; times in milliseconds; `requests_per_minute` is the mean of five minutes."""
+
+    total_requests: int
+    successful_requests: int
+    failed_requests: int
+    average_response_time: float | None
+    requests_per_minute: float
+
+
+class WorkflowUsage(ApiModel):
+    """Executions that ended; times in seconds."""
+
+    total_executions: int
+    successful_executions: int
+    failed_executions: int
+    average_execution_time: float | None
+    executions_last_hour: int
+
+
+class AiUsage(ApiModel):
+    """Inferences; costs in US dollars."""
+
+    total_requests: int
+    total_cost: float
+    tokens_used: int
+    average_cost_per_request: float | None
+
+
+class MonitoringMetrics(ApiModel):
+    """GET /api/monitoring/metrics."""
+
+    system: SystemUsage
+    application: ApplicationUsage
+    workflows: WorkflowUsage
+    ai_usage: AiUsage
+
+
+class SeriesModel(ApiModel):
+    """One line: points are [time, value], the value null where nothing can be said."""
+
+    name: str
+    unit: str
+    labels: dict[str, str]
+    points: list[tuple[Timestamp, float | None]]
+
+
+class MetricSeries(ApiModel):
+    """GET /metrics/*."""
+
+    # `from` and `granularity` say what was asked, as it was understood.
+    start: Timestamp = Field(alias="from")
+    end: Timestamp = Field(alias="to")
+    granularity: Literal["minute", "hour", "day"]
+    series: list[SeriesModel]
+    totals: dict[str, float | None]

@@ -1,21 +1,26 @@
-"""Builds the health service on this deployment."""
+"""Builds the monitoring services on this deployment."""
 
 from __future__ import annotations
 
-import resource
-import sys
+from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tidegate_kit.clients import platform_client
-from tidegate_kit.dynamo import current_store
+from tidegate_kit.dynamo import Store, configure_store
 from tidegate_kit.errors import ServiceUnavailable
-from tidegate_kit.settings import settings_of
+from tidegate_kit.observability import identify
+from tidegate_kit.settings import Settings, settings_of
+from tidegate_kit.tenancy import TenantScope
 
-from tidegate.monitoring.answers import ProcessUsage
 from tidegate.monitoring.repository import GlobalHealthRepository
-from tidegate.monitoring.service import HealthService
+from tidegate.monitoring.repository.alerts import GlobalAlerts
+from tidegate.monitoring.repository.metrics import DynamoMetrics, GlobalMetrics, Metrics
+from tidegate.monitoring.service.certificate import CertificateProbe
+from tidegate.monitoring.service.health import HealthService
+from tidegate.monitoring.service.watch import Watch
 from tidegate.monitoring.settings import MonitoringSettings
 
 
@@ -49,8 +54,58 @@ def _health_service(settings: MonitoringSettings) -> HealthService:
     )
 
 
-def process_usage() -> ProcessUsage:
-    """Pool and peak memory of this process."""
-    active, idle = current_store().pool()
-    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes there, KiB on Linux
-    return ProcessUsage(active, idle, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+def tenant_metrics(scope: TenantScope) -> Metrics:
+    """The sums of one tenant."""
+    return DynamoMetrics(scope)
+
+
+def platform_metrics() -> Metrics:
+    """The sums of the whole platform."""
+    return GlobalMetrics()
+
+
+def alerts() -> GlobalAlerts:
+    """What an operator should look at."""
+    return GlobalAlerts()
+
+
+def start_task() -> Settings:
+    """What a function without HTTP needs before its first read; once per process."""
+    settings: Settings = settings_of(Settings)
+    _configure(settings)
+    return settings
+
+
+@cache
+def _configure(settings: Settings) -> None:
+    configure_store(Store(settings.table_prefix, settings.aws_region))
+    identify(settings, "monitoring")
+
+
+class _ShownCertificate:
+    """CertificateProbe of our own public address."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def ends(self) -> datetime | None:
+        from tidegate_kit.outbound.certificate import certificate_ends  # few calls need it
+
+        return certificate_ends(self._url)
+
+
+def certificate_probe() -> CertificateProbe:
+    """Looks at PUBLIC_BASE_URL."""
+    return _ShownCertificate(settings_of(Settings).public_base_url)
+
+
+def watch() -> Watch:
+    """For the minute schedule."""
+    from tidegate.realtime import public as realtime  # no HTTP call needs it
+
+    def publish(
+        scope: TenantScope, kind: str, data: Mapping[str, Any], source: str, now: datetime
+    ) -> None:
+        realtime.publish(scope, kind, data, source_id=source, now=now)
+
+    return Watch(alerts(), realtime.connected_tenants, publish)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tidegate_kit.tenancy import TenantScope
 
+from tidegate.realtime.repository.connections import GlobalConnections
 from tidegate.realtime.repository.events import DynamoEvents, NewEvent
 
 
@@ -25,3 +26,9 @@ def publish(
     Gives the event's sequence number, None for a repeated source.
     """
     return DynamoEvents(scope).append(NewEvent(source_id, event_type, data, user_id), now)
+
+
+def connected_tenants() -> list[TenantScope]:
+    """Every tenant with an open socket, once each."""
+    found = {scope.tenant_id: scope for scope, _ in GlobalConnections().all()}
+    return list(found.values())

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from tidegate.monitoring.repository import Marker
-from tidegate.monitoring.service import HealthService, configuration_report
+from tidegate.monitoring.service.health import HealthService, configuration_report
 from tidegate_kit.clock import FixedClock
 from tidegate_kit.errors import ServiceUnavailable
 from tidegate_kit.settings import Settings
@@ -88,7 +88,7 @@ def test_a_store_that_takes_and_gives_back_is_healthy() -> None:
         (MemoryHealthRepository(ARN, down={"read_marker"}), "does not answer"),
     ],
 )
-@pytest.mark.bite("tidegate.monitoring.service.HealthService._check_store", returns=None)
+@pytest.mark.bite("tidegate.monitoring.service.health.HealthService._check_store", returns=None)
 def test_any_other_store_is_unhealthy(repository: MemoryHealthRepository, issue: str) -> None:
     """H24: wrong table or stage, lost writes, no answer: not healthy, the component named."""
     report = service(repository).report(CLOCK())

@@ -30,9 +30,14 @@ def selectable_fields(model: Any) -> frozenset[str] | None:
         return None
     items = _items_of(model)
     if items is None:
-        return frozenset(model.model_fields)
+        return frozenset(_names(model))
     name, item = items
-    return frozenset({*(f"{name}/{field}" for field in item.model_fields)})
+    return frozenset({*(f"{name}/{field}" for field in _names(item))})
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    """The names that the answer has: `from` where the model must call it otherwise."""
+    return [field.serialization_alias or name for name, field in model.model_fields.items()]
 
 
 def select_fields(

@@ -1,0 +1,1 @@
+"""The decisions of the monitoring domain, one module per subject."""
