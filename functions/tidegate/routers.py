@@ -18,6 +18,7 @@ from tidegate_kit.http.app import check_mounted, check_unique, mounted_routes
 from tidegate_kit.http.spec import RouteSpec
 
 from tidegate.accounts.routes import router as accounts
+from tidegate.ai.routes import router as ai
 from tidegate.calendar.routes import router as calendar
 from tidegate.governance.routes import router as governance
 from tidegate.identity.routes import router as identity
@@ -32,6 +33,7 @@ from tidegate.workflows.routes import router as workflows
 
 ROUTERS: tuple[Router, ...] = (
     accounts,
+    ai,
     calendar,
     governance,
     identity,

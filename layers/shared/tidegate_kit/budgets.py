@@ -25,6 +25,8 @@ KEPT = timedelta(days=100)  # reservations are the ledger of their month
 _LOST_AGAIN = 5
 
 State = Literal["reserved", "settled", "released"]
+# Replaces a stored reservation by its end, as BudgetStore.close.
+Close = Callable[["Reservation", "Reservation", datetime], None]
 
 
 class BudgetExceeded(TooManyRequests):
@@ -170,23 +172,28 @@ class Budgets:
                 raise
         raise ServiceUnavailable(log="the budget's limits keep changing")
 
-    def settle(self, reservation: Reservation, cost: int) -> Reservation:
+    def settle(
+        self, reservation: Reservation, cost: int, close: Close | None = None
+    ) -> Reservation:
         """Count what the call cost, at most what was reserved. A second time changes nothing.
 
         A reservation that was released meanwhile is counted all the same: the money is spent.
+        `close` takes the place of the store's own, to commit more in the same transaction.
         """
         if cost < 0:
             raise ValueError("a cost is not negative")
         if cost > reservation.amount:
             # The reserve is the worst case of the catalogue's prices: the provider counts wrongly.
             logger.error("a call cost more than its worst case", reservation_id=reservation.id)
-        return self._end(reservation, "settled", min(cost, reservation.amount))
+        return self._end(reservation, "settled", min(cost, reservation.amount), close)
 
     def release(self, reservation: Reservation) -> Reservation:
         """Give an unused reservation back. One that is settled stays so."""
-        return self._end(reservation, "released", 0)
+        return self._end(reservation, "released", 0, None)
 
-    def _end(self, reservation: Reservation, state: State, cost: int) -> Reservation:
+    def _end(
+        self, reservation: Reservation, state: State, cost: int, close: Close | None
+    ) -> Reservation:
         now = self._clock()
         for _ in range(_LOST_AGAIN):
             stored = self._store.get(reservation.id)
@@ -196,7 +203,7 @@ class Budgets:
                 return stored
             new = replace(stored, state=state, settled=cost)
             try:
-                self._store.close(stored, new, now)
+                (close or self._store.close)(stored, new, now)
                 return new
             except ReservationEnded:
                 continue

@@ -36,6 +36,13 @@ def single_attempt_client(service: str, region: str) -> Any:
 
 
 @cache
+def model_client(region: str, seconds: int) -> Any:
+    """A Bedrock client that waits `seconds` for a model; it never asks twice, for that costs."""
+    config = Config(connect_timeout=2, read_timeout=seconds, retries={"total_max_attempts": 1})
+    return boto3.client("bedrock-runtime", region_name=region, config=config)
+
+
+@cache
 def socket_client(callback_url: str, region: str) -> Any:
     """The management API of a WebSocket API, at its call-back address."""
     return boto3.client(
