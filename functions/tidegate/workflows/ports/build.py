@@ -18,6 +18,7 @@ from tidegate.workflows.domain import Execution, LogEntry, LogLevel
 from tidegate.workflows.nodes import Ports
 from tidegate.workflows.nodes.ports import AwsCall, Notice
 from tidegate.workflows.ports.accounts import session_opener
+from tidegate.workflows.ports.ai import StepAi
 from tidegate.workflows.ports.approvals import StepApprovals
 from tidegate.workflows.ports.aws import StepAwsActions
 from tidegate.workflows.ports.calendar import StepCalendar
@@ -80,6 +81,7 @@ def ports_of(parts: PortParts, execution: Execution, step_id: str, secrets: set[
     return Ports(
         mailer=mailer,
         http=OutboundHttp(outbound_client(settings), journal),
+        ai=StepAi(parts.scope, execution),
         approvals=StepApprovals(parts.approvals, execution, step_id, parts.clock),
         notices=LedgerNotices(execution, journal, mailer, write, recipients),
         aws=StepAwsActions(
