@@ -1,24 +1,89 @@
-"""Approvals as they are answered."""
+"""Governance as it is answered."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 
-from tidegate_kit.auth.principal import Principal
+from tidegate.governance.chain import Entry, Verification
+from tidegate.governance.domain import Approval, Policy, RecordedDecision
+from tidegate.governance.schemas import (
+    ApprovalModel,
+    AuditEntry,
+    ChangedDecision,
+    ContextModel,
+    DecisionModel,
+    PolicyModel,
+    ResourceModel,
+    SimulationModel,
+    Subject,
+    VerificationModel,
+    VoteModel,
+)
+from tidegate.governance.service.simulation import Simulated
+from tidegate.workflows.public import governance as workflows
 
-from tidegate.governance.schemas import ApprovalModel, Subject, VoteModel
-from tidegate.workflows.public.governance import Approval, Voter
+
+def policy(found: Policy) -> PolicyModel:
+    """A policy."""
+    return PolicyModel(
+        id=found.id, name=found.name, text=found.text, enabled=found.enabled,
+        version=found.version, created_by=found.created_by, created_at=found.created_at,
+        updated_at=found.updated_at,
+    )  # fmt: skip
 
 
-def approval(found: Approval, now: datetime) -> ApprovalModel:
+def decision(found: RecordedDecision) -> DecisionModel:
+    """A recorded decision."""
+    asked, made = found.question, found.decision
+    context = asdict(asked.context)
+    return DecisionModel(
+        id=found.id,
+        at=found.at,
+        principal=asked.principal.id,
+        action=asked.action,
+        resource=_resource(found),
+        context=ContextModel(hour_utc=asked.hour_utc, weekday=asked.weekday, **context),
+        effect=made.effect,
+        policy_ids=list(made.policy_ids),
+        policy_versions=dict(made.policy_versions),
+    )
+
+
+def simulation(found: Simulated) -> SimulationModel:
+    """What a simulation found."""
+    changed = [
+        ChangedDecision(
+            decision_id=each.recorded.id,
+            action=each.recorded.question.action,
+            resource=_resource(each.recorded),
+            before=each.recorded.decision.effect,
+            after=each.after,
+            monthly=None if each.monthly is None else str(each.monthly),
+        )
+        for each in found.shown
+    ]
+    return SimulationModel(
+        evaluated=found.evaluated, unchanged=found.unchanged, changed=changed,
+        monthly_affected=str(found.monthly_affected),
+    )  # fmt: skip
+
+
+def _resource(found: RecordedDecision) -> ResourceModel:
+    return ResourceModel(**asdict(found.question.resource))
+
+
+def approval(found: Approval | workflows.Approval, now: datetime) -> ApprovalModel:
     """An approval; expiry holds on read (GOV-4)."""
+    if isinstance(found, Approval):
+        kind, subject_id, votes = found.subject_type, found.subject_id, list(found.approvals)
+        policy_ids = list(found.policy_ids)
+    else:
+        kind, subject_id = "workflow_step", f"{found.execution_id}/{found.step_id}"
+        votes, policy_ids = list(found.votes), []  # type: ignore[arg-type]
     return ApprovalModel(
         id=found.id,
-        subject=Subject(
-            type="workflow_step",
-            id=f"{found.execution_id}/{found.step_id}",
-            hash=found.subject_hash,
-        ),
+        subject=Subject(type=kind, id=subject_id, hash=found.subject_hash),
         title=found.title,
         description=found.description,
         status=found.shown_status(now),
@@ -26,12 +91,17 @@ def approval(found: Approval, now: datetime) -> ApprovalModel:
         requested_at=found.requested_at,
         quorum=found.quorum,
         approver_role=found.approver_role,
-        approvals=[VoteModel(**vars(vote)) for vote in found.votes],
-        policy_ids=[],
+        approvals=[VoteModel(**vars(vote)) for vote in votes],
+        policy_ids=policy_ids,
         expires_at=found.expires_at,
     )
 
 
-def voter(principal: Principal) -> Voter:
-    """The caller as a voter."""
-    return Voter(principal.user_id, principal.email, principal.roles, principal.is_owner)
+def audit_entry(found: Entry) -> AuditEntry:
+    """An audit entry."""
+    return AuditEntry(**found.fields, prev_hash=found.prev_hash, hash=found.hash)
+
+
+def verification(found: Verification) -> VerificationModel:
+    """What the check of a log found."""
+    return VerificationModel(**vars(found))

@@ -15,6 +15,7 @@ from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.dynamo import Transaction
 from tidegate_kit.tenancy import TenantScope
 
+from tidegate.governance import wiring
 from tidegate.governance.domain import (
     Actor,
     Approval,
@@ -90,7 +91,7 @@ def decide_many(
     clock: Clock = system_clock,
 ) -> list[Decision]:
     """As `decide`, each (action, resource, context) by itself, under one reading of policies."""
-    raise NotImplementedError
+    return wiring.deciding_of(scope, clock).decide(principal, questions)
 
 
 def add_approval(
@@ -100,19 +101,19 @@ def add_approval(
 
     Write names: `approval`, `approval-due`.
     """
-    raise NotImplementedError
+    wiring.approvals_of(scope).add(transaction, new, now)
 
 
 def approval(scope: TenantScope, approval_id: str, *, clock: Clock = system_clock) -> Approval:
     """An approval that `add_approval` made; expired where its time is over. Raises NotFound."""
-    raise NotImplementedError
+    return wiring.approvals_of(scope, clock).get(approval_id)
 
 
 def approvals_of(
     scope: TenantScope, approval_ids: Iterable[str], *, clock: Clock = system_clock
 ) -> dict[str, Approval]:
-    """Approvals by id, up to 100; absent ones are left out."""
-    raise NotImplementedError
+    """Approvals by id; absent ones are left out."""
+    return wiring.approvals_of(scope, clock).many(approval_ids)
 
 
 def close_approval(
@@ -127,12 +128,13 @@ def close_approval(
 
     `by` is a user id or "system". Raises NotFound.
     """
-    raise NotImplementedError
+    return wiring.approvals_of(scope, clock).close(approval_id, status, by)
 
 
 def record_audit(scope: TenantScope, acts: Sequence[AuditAct]) -> None:
     """Append to the tenant's audit log; an act whose source_id is known is left out.
 
-    For acts that no followed table stream tells of.
+    For acts that no followed table stream tells of. Needs the setting DATA_BUCKET.
+    Raises ServiceUnavailable.
     """
-    raise NotImplementedError
+    wiring.audit_of(scope).append(acts)

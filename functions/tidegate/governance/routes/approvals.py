@@ -1,4 +1,4 @@
-"""Approvals: list, read, decide, cancel (contract 2.11)."""
+"""Approvals: list, read, decide, cancel. Those of workflow steps are kept by workflows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query
 from tidegate_kit.auth.permissions import ANY_USER
-from tidegate_kit.http import CurrentCall, PageParams, Paging, PathId, Router
+from tidegate_kit.http import CurrentCall, PageParams, Paging, PathId
 
-from tidegate.governance import answers
+from tidegate.governance import answers, desk, errors
+from tidegate.governance.desk import Ballot
+from tidegate.governance.repository.approvals import ApprovalFilters
+from tidegate.governance.routes.router import router
 from tidegate.governance.schemas import (
     ApprovalList,
     ApprovalModel,
@@ -17,14 +20,12 @@ from tidegate.governance.schemas import (
     Status,
     SubjectType,
 )
-from tidegate.workflows.public import governance as workflows
 
-router = Router("governance")
 _ERRORS = [
-    workflows.SelfApproval,
-    workflows.SubjectChanged,
-    workflows.AlreadyDecided,
-    workflows.ApprovalClosed,
+    errors.SelfApproval,
+    errors.SubjectChanged,
+    errors.AlreadyDecided,
+    errors.ApprovalClosed,
 ]
 
 
@@ -37,10 +38,9 @@ def list_approvals(
 ) -> Any:
     """The tenant's approvals, newest first."""
     paging = Paging(call, params, {"status": status, "subject_type": subject_type})
-    if subject_type not in (None, "workflow_step"):
-        return ApprovalList(approvals=[], **paging.fields(0, None))
-    rows, total, next_key = workflows.approvals(
-        call.principal.tenant, status, call.now, paging.skip, paging.page_size, paging.start
+    filters = ApprovalFilters(call.now, status, subject_type)
+    rows, total, next_key = desk.page(
+        call.principal.tenant, filters, paging.skip, paging.page_size, paging.start
     )
     listed = [answers.approval(row, call.now) for row in rows]
     return ApprovalList(approvals=listed, **paging.fields(total, next_key))
@@ -49,7 +49,7 @@ def list_approvals(
 @router.get("/approvals/{approval_id}", permission="approval:read", response_model=ApprovalModel)
 def get_approval(approval_id: PathId, call: CurrentCall) -> Any:
     """One approval with its votes."""
-    return answers.approval(workflows.approval(call.principal.tenant, approval_id), call.now)
+    return answers.approval(desk.get(call.principal.tenant, approval_id), call.now)
 
 
 @router.post(
@@ -59,12 +59,9 @@ def get_approval(approval_id: PathId, call: CurrentCall) -> Any:
     errors=_ERRORS,
 )
 def approve(approval_id: PathId, body: Approve, call: CurrentCall) -> Any:
-    """Vote for it, bound to what was shown; the quorum lets the step go on."""
-    decided = workflows.decide_approval(
-        call.principal.tenant, approval_id, answers.voter(call.principal), "approve",
-        body.subject_hash, body.comment or "",
-    )  # fmt: skip
-    return answers.approval(decided, call.now)
+    """Vote for it, bound to what was shown; the quorum approves."""
+    ballot = Ballot("approve", body.subject_hash, body.comment or "")
+    return answers.approval(desk.decide(call.principal, approval_id, ballot), call.now)
 
 
 @router.post(
@@ -75,22 +72,16 @@ def approve(approval_id: PathId, body: Approve, call: CurrentCall) -> Any:
 )
 def reject(approval_id: PathId, body: Reject, call: CurrentCall) -> Any:
     """Vote against it; one rejection closes it."""
-    decided = workflows.decide_approval(
-        call.principal.tenant, approval_id, answers.voter(call.principal), "reject",
-        body.subject_hash, body.comment,
-    )  # fmt: skip
-    return answers.approval(decided, call.now)
+    ballot = Ballot("reject", body.subject_hash, body.comment)
+    return answers.approval(desk.decide(call.principal, approval_id, ballot), call.now)
 
 
 @router.post(
     "/approvals/{approval_id}/cancel",
     permission=ANY_USER,
     response_model=ApprovalModel,
-    errors=[workflows.ApprovalClosed],
+    errors=[errors.ApprovalClosed],
 )
 def cancel(approval_id: PathId, call: CurrentCall) -> Any:
     """Close it undecided; by its requester or an owner."""
-    closed = workflows.cancel_approval(
-        call.principal.tenant, approval_id, answers.voter(call.principal)
-    )
-    return answers.approval(closed, call.now)
+    return answers.approval(desk.cancel(call.principal, approval_id), call.now)

@@ -1,0 +1,1 @@
+"""Cedar: vocabulary, validation, evaluation. cedarpy is imported where it is used."""

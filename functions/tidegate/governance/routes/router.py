@@ -1,0 +1,7 @@
+"""The one router of the domain."""
+
+from __future__ import annotations
+
+from tidegate_kit.http import Router
+
+router = Router("governance")

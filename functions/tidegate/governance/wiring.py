@@ -1,0 +1,94 @@
+"""Builds the services of one tenant. Knows nothing of HTTP, and nothing of workflows."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+from tidegate_kit.clients import kms_sealer, platform_client
+from tidegate_kit.clock import Clock, system_clock
+from tidegate_kit.dynamo import Store, configure_store
+from tidegate_kit.ids import new_id
+from tidegate_kit.observability import identify
+from tidegate_kit.settings import Settings, settings_of
+from tidegate_kit.tenancy import TenantScope
+
+from tidegate.governance.audit_settings import AuditSettings
+from tidegate.governance.repository.approvals import Approvals, DynamoApprovals
+from tidegate.governance.repository.audit import DynamoAudit, DynamoAuditKeys, S3Checkpoints
+from tidegate.governance.repository.decisions import Decisions, DynamoDecisions
+from tidegate.governance.repository.policies import DynamoPolicies
+from tidegate.governance.service.approvals import ApprovalService, Member
+from tidegate.governance.service.audit import AuditService
+from tidegate.governance.service.deciding import Deciding
+from tidegate.governance.service.policies import PolicyService
+from tidegate.governance.service.simulation import Simulation
+from tidegate.governance.vault import AuditVault
+from tidegate.identity import public as identity
+
+
+def start_task() -> None:
+    """What a function without HTTP needs before its first read; once per process."""
+    _configure(settings_of(Settings))
+
+
+@cache
+def _configure(settings: Settings) -> None:
+    configure_store(Store(settings.table_prefix, settings.aws_region))
+    identify(settings, "governance")
+
+
+def policies_of(scope: TenantScope, clock: Clock = system_clock) -> PolicyService:
+    """The tenant's policies."""
+    store = DynamoPolicies(scope)
+    return PolicyService(scope.tenant_id, store, partial(_is_member, scope), clock, new_id)
+
+
+def deciding_of(scope: TenantScope, clock: Clock = system_clock) -> Deciding:
+    """What decides by the tenant's policies."""
+    return Deciding(policies_of(scope, clock).all, decisions_of(scope), clock, new_id)
+
+
+def simulation_of(scope: TenantScope, clock: Clock = system_clock) -> Simulation:
+    """What replays the tenant's decisions."""
+    return Simulation(policies_of(scope, clock), decisions_of(scope), clock)
+
+
+def approvals_of(scope: TenantScope, clock: Clock = system_clock) -> ApprovalService:
+    """The tenant's approvals of plans and model promotions."""
+    return ApprovalService(approval_store(scope), partial(member_of, scope), clock)
+
+
+def approval_store(scope: TenantScope) -> Approvals:
+    """Where they are kept."""
+    return DynamoApprovals(scope)
+
+
+def decisions_of(scope: TenantScope) -> Decisions:
+    """The tenant's recorded decisions."""
+    return DynamoDecisions(scope)
+
+
+def audit_of(scope: TenantScope, clock: Clock = system_clock) -> AuditService:
+    """The tenant's audit log."""
+    settings = settings_of(AuditSettings)
+    bucket = S3Checkpoints(scope, platform_client("s3", settings.aws_region), settings.data_bucket)
+    vault = AuditVault(scope.tenant_id, DynamoAuditKeys(scope, clock), kms_sealer(settings))
+    return AuditService(DynamoAudit(scope, clock), bucket, vault, partial(_email_of, scope))
+
+
+def _email_of(scope: TenantScope, user_id: str) -> str:
+    found = None if "#" in user_id else identity.member(scope, user_id)
+    return "" if found is None else found.email
+
+
+def member_of(scope: TenantScope, user_id: str) -> Member | None:
+    """A member as stored now; None where there is none."""
+    found = identity.member(scope, user_id)
+    if found is None:
+        return None
+    return Member(found.id, found.email, found.roles, found.is_owner, found.is_active)
+
+
+def _is_member(scope: TenantScope, user_id: str) -> bool:
+    # Text from a policy is not yet known to be an id: whatever cannot be a key names nobody.
+    return "#" not in user_id and bool(user_id) and identity.member(scope, user_id) is not None
