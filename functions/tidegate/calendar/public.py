@@ -14,13 +14,14 @@ from tidegate_kit.errors import Detail, Unprocessable
 from tidegate_kit.ids import new_id
 from tidegate_kit.tenancy import UserScope
 
+from tidegate.calendar.connection_check import check_google
 from tidegate.calendar.drafts import EMAIL, read_moment
 from tidegate.calendar.repository.connections import DynamoConnections
 from tidegate.calendar.repository.events import DynamoEvents
 from tidegate.calendar.service.events import EventService
 from tidegate.calendar.zones import known_zones
 
-__all__ = ["NewEvent", "create_event"]
+__all__ = ["NewEvent", "check_connection", "create_event"]
 
 _MAX_GUESTS = 100
 
@@ -48,6 +49,15 @@ def create_event(
     values = _checked(event)
     service = EventService(DynamoEvents(scope), DynamoConnections(scope), clock, new_id)
     return service.create(values, effect_key).id
+
+
+def check_connection(scope: UserScope, clock: Clock = system_clock) -> None:
+    """Ask Google whether the user's authorisation still reaches the calendar; stores nothing.
+
+    Raises NoOAuthToken, ReconnectRequired, ProviderRateLimited, ProviderUnavailable. The caller's
+    function needs the GOOGLE_* settings, kms:Decrypt and reads of the table `calendar`.
+    """
+    check_google(scope, clock)
 
 
 def _checked(event: NewEvent) -> dict[str, Any]:

@@ -95,3 +95,13 @@ def _google(settings: CalendarSettings) -> GoogleClient:
         settings.google_client_id or "",
         secret.get_secret_value() if secret is not None else "",
     )
+
+
+def vault_of(scope: UserScope) -> TokenVault:
+    """The user's stored tokens."""
+    return _vault(scope, settings_of(CalendarSettings))
+
+
+def google_client() -> GoogleClient:
+    """Google, as this deployment knows it."""
+    return _google(settings_of(CalendarSettings))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -68,6 +68,10 @@ class Health(Record):
     last_checked_at: datetime
     last_success_at: datetime | None
     last_error: str | None
+
+    def following(self, old: Health) -> Health:
+        """As the record after `old`, of which it takes over nothing."""
+        return replace(self, version=old.version + 1)
 
 
 def health_after(account_id: str, old: Health | None, error: str | None, now: datetime) -> Health:

@@ -11,6 +11,7 @@ from tidegate_kit.tenancy import TenantScope, UserScope
 
 from tidegate.integrations.channels import Channel, ChannelError, Mail
 from tidegate.integrations.errors import UnknownSecret
+from tidegate.integrations.mail_templates import mail_text
 from tidegate.integrations.service.sending import Draft
 from tidegate.integrations.webhooks.service.outbox import Told
 from tidegate.integrations.webhooks.wiring import outbox_of
@@ -23,6 +24,7 @@ __all__ = [
     "UnknownSecret",
     "account_ids",
     "deliver",
+    "mail_text",
     "secret",
     "secret_names",
     "send_mail",

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from tidegate_kit.http import ApiModel, PageFields, RequestModel, Text, Timestamp
-from tidegate_kit.http.schema import Line
+from tidegate_kit.http.schema import ID_PATTERN, Line, NotNull
 
-from tidegate.integrations.domain import AccountType
+from tidegate.integrations.channels import Channel
+from tidegate.integrations.domain import MAX_DEPTH, AccountType, HealthStatus, depth
 
 _ACCOUNT_ID = r"^[A-Za-z0-9_.:@-]{1,128}$"
 _SECRET_NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"  # noqa: S105 - a pattern
@@ -19,6 +20,7 @@ AccountId = Annotated[str, StringConstraints(pattern=_ACCOUNT_ID)]
 PathAccountId = Annotated[str, Path(pattern=_ACCOUNT_ID)]
 PathSecretName = Annotated[str, Path(pattern=_SECRET_NAME)]
 JsonMap = dict[str, Any]
+Uuid = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 
 
 def _encodable(value: str) -> str:
@@ -146,6 +148,72 @@ class Deleted(ApiModel):
 
     id: str
     deleted: Literal[True] = True
+
+
+class InitiateRequest(RequestModel):
+    """POST /user/orchestrator/initiate-communications: `message` or `template`."""
+
+    target_ids: Annotated[
+        Annotated[list[Uuid], Field(min_length=1, max_length=200)] | None, NotNull
+    ] = None
+    channels: Annotated[
+        Annotated[list[Channel], Field(min_length=1, max_length=3)] | None, NotNull
+    ] = None
+    subject: Annotated[
+        Annotated[Line, StringConstraints(min_length=1, max_length=200)] | None, NotNull
+    ] = None
+    message: Annotated[
+        Annotated[Text, StringConstraints(min_length=1, max_length=5000)] | None, NotNull
+    ] = None
+    template: Annotated[
+        Annotated[Line, StringConstraints(min_length=1, max_length=200)] | None, NotNull
+    ] = None
+    variables: Annotated[JsonMap | None, NotNull] = None
+
+    @model_validator(mode="after")
+    def _one_text(self) -> InitiateRequest:
+        if (self.message is None) == (self.template is None):
+            raise ValueError("give either message or template")
+        if depth(self.variables or {}) > MAX_DEPTH:
+            raise ValueError("variables are nested too deeply")
+        return self
+
+
+class SkippedTarget(ApiModel):
+    """A target that gets nothing by some channel."""
+
+    target_id: str
+    reason: str
+
+
+class Initiated(ApiModel):
+    """Answer of initiate-communications."""
+
+    execution_id: str
+    workflow_id: str
+    status: str
+    started_at: Timestamp
+    target_count: int
+    skipped: list[SkippedTarget]
+
+
+class ConnectionTest(ApiModel):
+    """Answer of a connection test that passed."""
+
+    account_id: str
+    ok: Literal[True] = True
+    latency_ms: int
+    checked_at: Timestamp
+
+
+class AccountHealth(ApiModel):
+    """What the last checks of an account found."""
+
+    account_id: str
+    status: HealthStatus
+    last_checked_at: Timestamp | None
+    last_success_at: Timestamp | None
+    last_error: str | None
 
 
 class SecretValue(RequestModel):

@@ -31,6 +31,8 @@ class ChannelSettings(Settings):
 class IntegrationsSettings(ChannelSettings):
     """What the HTTP function needs, which also stores executions."""
 
+    data_bucket: str = Field(min_length=3)
+
 
 class WebhookStarterSettings(Settings):
     """What the function needs that starts the machines of deliveries."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tidegate_kit.clock import Clock
 from tidegate_kit.outbound import OpenSocket, OutboundClient
@@ -16,6 +16,13 @@ from tidegate.integrations.channels.ses import Ses
 from tidegate.integrations.channels.smtp import Smtp, SmtpConfiguration
 from tidegate.integrations.channels.twitter import Twitter
 from tidegate.integrations.domain import AccountType
+
+# The longest text of a message, in octets of UTF-8.
+MAX_OCTETS: Final[Mapping[Channel, int]] = {
+    "email": Ses.max_octets,
+    "twitter": Twitter.max_octets,
+    "instagram": Instagram.max_octets,
+}
 
 
 @dataclass(frozen=True)

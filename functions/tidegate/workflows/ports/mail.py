@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from botocore.exceptions import (
@@ -25,12 +24,6 @@ _ADDRESS: Final = re.compile(r"[^@\s<>,;\"]{1,64}@[^@\s<>,;\"]{1,255}")
 _THROTTLED: Final = frozenset(
     {"TooManyRequestsException", "LimitExceededException", "ThrottlingException"}
 )
-# Mail bodies written by us; variables are listed, never interpreted.
-_TEMPLATES: Final = {
-    "follow_up_template": ("Following up", "Hello,\n\nwe would like to follow up with you.\n"),
-    "notification_template": ("Notification", "Hello,\n\nthere is news from your workflow.\n"),
-    "approval_template": ("Approval needed", "Hello,\n\na workflow waits for your decision.\n"),
-}
 
 
 class StepMail:
@@ -113,18 +106,7 @@ class StepMail:
 def _text(mail: Mail) -> tuple[str, str]:
     if mail.template is None:
         return " ".join((mail.subject or "").split()), mail.body or ""
-    found = _TEMPLATES.get(mail.template)
-    if found is None:
+    written = integrations.mail_text(mail.template, mail.variables)
+    if written is None:
         raise StepError("UNKNOWN_MAIL_TEMPLATE", "There is no such mail template.")
-    subject, body = found
-    return subject, body + _listing(mail.variables)
-
-
-def _listing(variables: Mapping[str, Any]) -> str:
-    if not variables:
-        return ""
-    lines = [
-        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
-        for name, value in variables.items()
-    ]
-    return "\n" + "\n".join(lines) + "\n"
+    return written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,60 +13,20 @@ from tidegate_kit.errors import NotFound, ServiceUnavailable
 from tidegate_kit.ids import IdFactory
 from tidegate_kit.observability import logger
 
-from tidegate.workflows.domain import Execution, StepProblem, TriggerKind, Workflow
-from tidegate.workflows.errors import (
-    ConcurrencyLimit,
-    DefinitionInvalid,
-    ExecutionFinished,
-    InputInvalid,
-    MissingInput,
-    WorkflowInactive,
-)
-from tidegate.workflows.repository.blobs import SMALL_OCTETS, Blobs
-from tidegate.workflows.repository.executions import Executions, OnLimit
-from tidegate.workflows.repository.ledger import Ledger
-from tidegate.workflows.repository.workflows import Workflows
-from tidegate.workflows.service.definitions import Definitions, as_issue
+from tidegate.workflows.domain import Execution, StepProblem, Workflow
+from tidegate.workflows.errors import ConcurrencyLimit, ExecutionFinished
+from tidegate.workflows.service.creating import ExecutionMaker, Start, Stores
+from tidegate.workflows.service.definitions import Definitions
 from tidegate.workflows.service.machines import Machines, execution_arn
-from tidegate.workflows.service.outcome import Outcomes, place_of_execution
+from tidegate.workflows.service.outcome import Outcomes
 from tidegate.workflows.service.publish import Publisher
-from tidegate.workflows.validation import prepare_input
+
+__all__ = ["SYNC_SECONDS", "ExecutionService", "Start", "Stores"]
 
 SYNC_SECONDS: Final = 25.0  # WF-10
 _QUEUE_BATCH: Final = 10
 _LAUNCH_BOUND: Final = timedelta(minutes=5)  # a machine that is not there by then never will be
 _TIMEOUT_GRACE: Final = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Start:
-    """A wish to run a workflow. `id` names the execution: the same id again is the same one."""
-
-    id: str
-    workflow_id: str
-    input_data: Mapping[str, Any]
-    principal: str
-    trigger: TriggerKind = "api"
-    trigger_data: Mapping[str, Any] | None = None
-    version: int | None = None
-    webhook_url: str | None = None
-    request_id: str | None = None
-    on_limit: OnLimit | None = None
-    only_when_idle: bool = False
-    depth: int = 0
-    parent: str | None = None
-    resumed_from: str | None = None
-    machine_execution_arn: str | None = None
-
-
-@dataclass(frozen=True)
-class Stores:
-    """What executions are kept in."""
-
-    workflows: Workflows
-    executions: Executions
-    ledger: Ledger
-    blobs: Blobs
 
 
 class ExecutionService:
@@ -87,7 +47,7 @@ class ExecutionService:
         """`prepare` is called before a resumed execution is launched."""
         self._tenant_id = tenant_id
         self._stores = stores
-        self._definitions = definitions
+        self._maker = ExecutionMaker(stores, definitions, clock)
         self._publisher = publisher
         self._machines = machines
         self._outcomes = outcomes
@@ -123,50 +83,7 @@ class ExecutionService:
 
     def create(self, wish: Start, workflow: Workflow) -> Execution | None:
         """Store an execution; see `start`."""
-        if not workflow.is_active:
-            raise WorkflowInactive
-        number = wish.version or workflow.version
-        data = self._checked_input(workflow.id, number, wish.input_data)
-        place = place_of_execution(wish.id)
-        blobs = self._stores.blobs
-        trigger_data = dict(wish.trigger_data or {"type": wish.trigger})
-        execution = Execution(
-            id=wish.id,
-            workflow_id=workflow.id,
-            workflow_version=number,
-            status="running",
-            trigger=wish.trigger,
-            principal=wish.principal,
-            started_at=self._clock(),
-            input=blobs.put(place, data, inline=SMALL_OCTETS),
-            trigger_data=blobs.put(place, trigger_data, inline=SMALL_OCTETS),
-            timeout_seconds=workflow.settings.timeout_seconds,
-            webhook_url=wish.webhook_url,
-            request_id=wish.request_id,
-            depth=wish.depth,
-            parent=wish.parent,
-            resumed_from=wish.resumed_from,
-            machine_execution_arn=wish.machine_execution_arn,
-        )
-        return self._stores.executions.create(
-            execution,
-            workflow.settings.max_concurrency,
-            wish.on_limit or workflow.settings.on_limit,
-            only_when_idle=wish.only_when_idle,
-        )
-
-    def _checked_input(
-        self, workflow_id: str, number: int, given: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        loaded = self._definitions.load(workflow_id, number)
-        if loaded.parsed is None:
-            raise DefinitionInvalid([as_issue(issue) for issue in loaded.version.issues])
-        prepared = prepare_input(loaded.parsed, loaded.version.required_inputs, given)
-        if prepared.missing:
-            raise MissingInput(prepared.missing)
-        if prepared.invalid:
-            raise InputInvalid([(problem.path, problem.message) for problem in prepared.invalid])
-        return prepared.data
+        return self._maker.create(wish, workflow)
 
     def try_launch(self, execution: Execution) -> None:
         """Launch at once where possible; the table's stream repeats it if this call dies."""

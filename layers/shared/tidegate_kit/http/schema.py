@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Pla
 
 from tidegate_kit.clock import iso
 
-_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 _ALLOWED_CONTROLS = {"\n", "\r", "\t"}
 _BIDI = {chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
@@ -49,7 +49,7 @@ Line = Annotated[str, AfterValidator(clean_line)]
 NotNull = BeforeValidator(not_null)
 Timestamp = Annotated[datetime, PlainSerializer(iso, return_type=str)]
 # Other spellings of an id are 404, as for an absent one (GEN-10); the error mapper does that.
-PathId = Annotated[str, Path(pattern=_ID_PATTERN)]
+PathId = Annotated[str, Path(pattern=ID_PATTERN)]
 
 
 class RequestModel(BaseModel):
