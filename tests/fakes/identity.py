@@ -187,7 +187,7 @@ class MemoryMembers:
             stored.tokens_valid_from = now
             self._memory.put(stored)
 
-    def remove(self, user: UserItem, now: datetime) -> None:
+    def remove(self, user: UserItem, now: datetime, by: str = "platform") -> None:
         with self._memory.lock:
             stored = self._as_read(user)
             if (stored.email, stored.username) != (user.email, user.username):

@@ -70,6 +70,11 @@ class LastOwner(Conflict):
     message = "An organisation keeps at least one active owner."
 
 
+class LastAdmin(Conflict):
+    code = "LAST_ADMIN"
+    message = "The platform keeps at least one active administrator."
+
+
 class AlreadyMember(Conflict):
     code = "ALREADY_MEMBER"
     message = "This person is a member already."

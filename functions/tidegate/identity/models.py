@@ -12,6 +12,8 @@ Users, sessions, tenants, public keys and pointers are in `tidegate_kit.auth.mod
 - login counter  pk LOGIN#<hash of name>               sk IP#<ip>#<window>  (global)
 - reset request  pk RESET#<id>                         sk REQUEST        (global)
 - key lease      pk SIGNING_KEYS_LEASE                 sk LEASE          (global)
+- admins         pk ADMINS                             sk ALL            (global)
+- erasure        pk ERASURES                           sk USER#<tid>#<uid> | TENANT#<tid>  (global)
 """
 
 from __future__ import annotations
@@ -133,3 +135,23 @@ class LeaseItem(_Keyed):
         table_name = TABLE
 
     until = UTCDateTimeAttribute()
+
+
+class AdminsItem(_Keyed):
+    """Global: the active administrators."""
+
+    class Meta:
+        table_name = TABLE
+
+    ids = UnicodeSetAttribute()
+
+
+class ErasureItem(_Keyed):
+    """Global: a removed user or tenant whose data is still to be erased."""
+
+    class Meta:
+        table_name = TABLE
+
+    tenant_id = UnicodeAttribute()
+    user_id = UnicodeAttribute(null=True)
+    requested_by = UnicodeAttribute()

@@ -213,7 +213,7 @@ def members(call: CurrentCall, page: Annotated[PageParams, Depends()]) -> schema
     )
 
 
-@router.patch("/members/{user_id}", permission=_MANAGE, errors=[errors.LastOwner])
+@router.patch("/members/{user_id}", permission=_MANAGE, errors=[errors.LastOwner, errors.LastAdmin])
 def change_member(user_id: PathId, body: schemas.MemberChange, call: CurrentCall) -> schemas.Member:
     """Change roles, activity or ownership; the member's sessions end."""
     wish = Change(
@@ -223,7 +223,9 @@ def change_member(user_id: PathId, body: schemas.MemberChange, call: CurrentCall
     return schemas.Member.of(user)
 
 
-@router.delete("/members/{user_id}", permission=_MANAGE, errors=[errors.LastOwner])
+@router.delete(
+    "/members/{user_id}", permission=_MANAGE, errors=[errors.LastOwner, errors.LastAdmin]
+)
 def remove_member(user_id: PathId, call: CurrentCall) -> schemas.Deleted:
     """Remove a member; his sessions end and his e-mail is free again."""
     _services(call).membership.remove(call.principal.tenant, user_id)

@@ -34,16 +34,17 @@ class IdentitySettings(Settings):
     @classmethod
     def _targets_are_lists(cls, value: str) -> str:
         value = value or json.dumps(_BUILT_IN_TARGETS)
-        _parse_targets(value)
+        parse_targets(value)
         return value
 
     @property
     def targets(self) -> dict[str, frozenset[str]]:
         """Which permissions each other system may be given."""
-        return _parse_targets(self.cross_system_targets)
+        return parse_targets(self.cross_system_targets)
 
 
-def _parse_targets(text: str) -> dict[str, frozenset[str]]:
+def parse_targets(text: str) -> dict[str, frozenset[str]]:
+    """{target: permissions} of a JSON text. Raises ValueError."""
     data = json.loads(text)
     if not isinstance(data, dict) or not all(
         isinstance(names, list) and all(isinstance(name, str) for name in names)

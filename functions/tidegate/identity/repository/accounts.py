@@ -19,6 +19,7 @@ from tidegate.identity.models import (
     MemberListingItem,
     TenantListingItem,
 )
+from tidegate.identity.repository.admins import count_admin, is_admin
 
 _KEY = "KEY"
 _TENANTS = "TENANTS"
@@ -86,7 +87,7 @@ class GlobalAccounts:
     def create_tenant(
         self, tenant: TenantItem, owner: UserItem, effect_key: str | None = None
     ) -> None:
-        writes = _user_writes(owner, effect_key)
+        writes = user_writes(owner, effect_key)
         writes.save(tenant, TenantItem.pk.does_not_exist(), name="tenant")
         writes.save(TenantListingItem(_TENANTS, tenant.id, tenant_id=tenant.id, **_stamp(owner)))
         _commit(writes)
@@ -98,7 +99,7 @@ class GlobalAccounts:
         now: datetime,
         effect_key: str | None = None,
     ) -> None:
-        writes = _user_writes(user, effect_key)
+        writes = user_writes(user, effect_key)
         writes.update(
             InvitationItem(invitation.pk, invitation.sk),
             [InvitationItem.status.set("accepted"), InvitationItem.updated_at.set(now)],
@@ -163,11 +164,16 @@ def _stamp(user: UserItem) -> dict[str, Any]:
     return {"created_at": user.created_at, "updated_at": user.updated_at}
 
 
-def _user_writes(user: UserItem, effect_key: str | None) -> Transaction:
+def user_writes(user: UserItem, effect_key: str | None) -> Transaction:
+    """What storing a new user takes; an administrator is counted as one.
+
+    Names of the conditions that may lose: user, email, username.
+    """
     writes = Transaction()
     writes.save(user, UserItem.pk.does_not_exist(), name="user")
     writes.save(pointer(user), UserPointerItem.pk.does_not_exist(), name="user")
     writes.save(member_listing(user))
+    count_admin(writes, user.id, was=False, will=is_admin(user), now=user.created_at)
     for name, item in identity_keys(user):
         item.effect_key = effect_key
         writes.save(item, IdentityKeyItem.pk.does_not_exist(), name=name)

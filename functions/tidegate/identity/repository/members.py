@@ -11,9 +11,11 @@ from tidegate_kit.dynamo import ConditionFailed, Transaction, batch_get, store_e
 from tidegate_kit.errors import NotFound
 from tidegate_kit.tenancy import TenantScope
 
-from tidegate.identity.errors import LastOwner
+from tidegate.identity.errors import LastAdmin, LastOwner
 from tidegate.identity.models import MemberListingItem
 from tidegate.identity.repository.accounts import identity_keys, member_listing, still, still_active
+from tidegate.identity.repository.admins import ADMIN, count_admin, is_admin
+from tidegate.identity.repository.erasures import erasure
 
 
 class MemberChanged(Exception):
@@ -54,8 +56,8 @@ class Members(Protocol):
     def change(self, user: UserItem, state: NewState, now: datetime) -> None:
         """Write a new state over `user` as read. Raises LastOwner or MemberChanged."""
 
-    def remove(self, user: UserItem, now: datetime) -> None:
-        """Remove a member and free its names. Raises LastOwner or MemberChanged."""
+    def remove(self, user: UserItem, now: datetime, by: str = "platform") -> None:
+        """Remove a member and free its names. Raises LastAdmin, LastOwner or MemberChanged."""
 
     def set_password(self, user: UserItem, new_hash: str, now: datetime) -> bool:
         """Replace the password of `user` as read, ending sessions and resets; False if changed."""
@@ -130,11 +132,13 @@ class DynamoMembers:
             _as_read(user),
             name="user",
         )
+        will = ADMIN in state.roles and state.is_active
+        count_admin(writes, user.id, was=is_admin(user), will=will, now=now)
         owners = int(state.is_owner and state.is_active) - _counts_as_owner(user)
         self._count(writes, 0, owners, now)
         _commit(writes)
 
-    def remove(self, user: UserItem, now: datetime) -> None:
+    def remove(self, user: UserItem, now: datetime, by: str = "platform") -> None:
         writes = Transaction()
         # The names as read are the keys that are freed, so they must still hold too.
         named = (UserItem.email == user.email) & _same_username(user)
@@ -143,6 +147,9 @@ class DynamoMembers:
         writes.delete(member_listing(user))
         for _, item in identity_keys(user):
             writes.delete(item)
+        count_admin(writes, user.id, was=is_admin(user), will=False, now=now)
+        # Whoever erases what else is known of him finds him here, also after a death (ADM-1).
+        writes.save(erasure(user.tenant_id, user.id, by, now))
         self._count(writes, -1, -_counts_as_owner(user), now)
         _commit(writes)
 
@@ -240,6 +247,8 @@ def _commit(writes: Transaction) -> None:
     except ConditionFailed as lost:
         if "user" in lost.names:
             raise MemberChanged from None
+        if "admins" in lost.names:
+            raise LastAdmin from None
         if "owners" in lost.names:
             raise LastOwner from None
         raise
