@@ -380,7 +380,7 @@ TEXTS: list[tuple[str, tuple[int, int, str] | None]] = [
     (f"{ANY} when {{ {'(' * 70}true{')' * 70} }};", (1, 125, "deeper")),
     (f"{ANY} when {{ resource has {'.'.join('a' * 20)} }};", (1, 108, "path")),
     (f"{ANY} when {{ {'||'.join(['true'] * 3000)} }};", (1, 1, "operators")),
-    (f"{ANY} when {{ {'XX,
+    (f"{ANY} when {{ {'!' * 300}true }};", (1, 62, "too many")),
     ("x" * 20_001, (1, 1, "longer")),
     ("permit" * 3000, (1, 18001, "end of input")),
 ]
