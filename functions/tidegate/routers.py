@@ -23,6 +23,7 @@ from tidegate.calendar.routes import router as calendar
 from tidegate.governance.routes import router as governance
 from tidegate.identity.routes import router as identity
 from tidegate.integrations.routes import router as integrations
+from tidegate.lab.routes import router as lab
 from tidegate.manifest import deployed, openapi
 from tidegate.monitoring.routes import router as monitoring
 from tidegate.onboarding.routes import router as onboarding
@@ -38,6 +39,7 @@ ROUTERS: tuple[Router, ...] = (
     governance,
     identity,
     integrations,
+    lab,
     monitoring,
     onboarding,
     profile,

@@ -16,6 +16,7 @@ from tidegate_kit.ids import new_id
 
 from tests.builders.accounts import Seen, add_account, add_inventory
 from tests.builders.api import ApiClient
+from tests.builders.lab import Lab, wave
 from tests.builders.members import SignedIn
 from tests.builders.workflows import chain, node
 
@@ -105,6 +106,26 @@ def _hook(client: ApiClient, owner: SignedIn) -> str:
     return str(_post(client, owner, f"/workflows/{workflow_id}/hooks", {})["hook_id"])
 
 
+def _dataset(client: ApiClient, owner: SignedIn) -> str:
+    return str(Lab(client, owner).dataset(wave(60), name="canary-dataset")["id"])
+
+
+def _experiment(client: ApiClient, owner: SignedIn) -> str:
+    return str(Lab(client, owner).experiment(_dataset(client, owner))["id"])
+
+
+def _lab_run(client: ApiClient, owner: SignedIn) -> str:
+    return str(Lab(client, owner).start(_experiment(client, owner))["id"])
+
+
+def _model(client: ApiClient, owner: SignedIn) -> str:
+    return str(Lab(client, owner).trained(wave(60))["model_id"])
+
+
+def _prediction(client: ApiClient, owner: SignedIn) -> str:
+    return str(_post(client, owner, f"/lab/models/{_model(client, owner)}/predictions", {})["id"])
+
+
 # The path up to its first id -> what that id names. The longest fitting entry counts.
 VICTIMS: dict[str, Make] = {
     "/auth/sessions/": lambda client, owner: owner.session_id,
@@ -125,6 +146,11 @@ VICTIMS: dict[str, Make] = {
     "/user/integrations/accounts/": _integration,
     "/user/secrets/": _secret,
     "/hooks/": _hook,
+    "/lab/datasets/": _dataset,
+    "/lab/experiments/": _experiment,
+    "/lab/runs/": _lab_run,
+    "/lab/models/": _model,
+    "/lab/predictions/": _prediction,
 }
 # Whoever puts a name makes his own: there is nothing of another to find.
 CREATES = frozenset({"PUT /user/secrets/{name}"})
@@ -142,6 +168,7 @@ BODIES: dict[str, Any] = {
     "PUT /v1/calendar/tasks/{task_id}": {"title": "taken"},
     "PUT /user/communication-targets/{target_id}": {"name": "taken"},
     "PUT /user/secrets/{name}": {"value": "taken"},
+    "POST /lab/experiments/{experiment_id}/runs": {"model_type": "ridge"},
 }
 QUERIES: dict[str, str] = {"GET /workflows/{workflow_id}/diff": "from=1&to=1"}
 # Second and further parameters of a path.

@@ -7,6 +7,7 @@ from tidegate.events.domain import Mapper
 from tidegate.events.mappings.discovery import discovery_events
 from tidegate.events.mappings.identity import identity_events
 from tidegate.events.mappings.integrations import integration_events
+from tidegate.events.mappings.lab import lab_events
 from tidegate.events.mappings.onboarding import onboarding_events
 from tidegate.events.mappings.workflows import workflow_events
 
@@ -16,4 +17,5 @@ MAPPINGS: dict[str, Mapper] = {
     "discovery": discovery_events,
     "workflows": workflow_events,
     "integrations": integration_events,
+    "lab": lab_events,
 }

@@ -116,8 +116,8 @@ class Models(Protocol):
     def state(self, model_id: str) -> Mapping[str, Any]:
         """Raises NotFound."""
 
-    def promote(self, model: Model, former_id: str | None) -> None:
-        """Store `model` as production and archive `former_id`, with the experiment's note of it.
+    def promote(self, model: Model, former_id: str | None, by: str, at: datetime) -> None:
+        """Put `model` in production and archive `former_id`, with the experiment's note of it.
 
         Raises PromotedMeanwhile if the experiment's production model is another by now.
         """
