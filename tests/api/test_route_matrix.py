@@ -24,13 +24,12 @@ from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings, settings_of
 from tidegate_kit.tenancy import TenantScope
 
-from tests.architecture.deployment import own_settings
 from tests.builders import members
 from tests.builders.api import ApiClient
 from tests.builders.members import SignedIn, claims_for, sign, sign_in
 from tests.builders.settings import REGION
 from tests.builders.victims import BODIES, CREATES, Victim, path_with
-from tests.builders.workflows import ENVIRONMENT, install_engine, make_bucket
+from tests.builders.whole_platform import Caller, owner, whole_platform
 from tests.fakes.tables import TableSpec, dump_tables
 
 SPECS = routers.all_specs()
@@ -50,32 +49,9 @@ CODES = {
 }
 
 
-def owner() -> SignedIn:
-    """A new tenant's owner."""
-    return sign_in(roles=("client",), is_owner=True)
-
-
-class Caller(ApiClient):
-    """Each call comes from another address, so that no limit by address answers first."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(routers.ROUTERS, settings)
-        self._addresses = (f"198.51.{i // 250 % 250}.{i % 250 + 1}" for i in itertools.count())
-
-    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        options.setdefault("client_ip", next(self._addresses))
-        return super().request(method, path, **options)
-
-
 @pytest.fixture
 def client(platform: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caller]:
-    """Every router in one app, with the settings of every function."""
-    for name, value in {**own_settings(), **ENVIRONMENT}.items():
-        monkeypatch.setenv(name, value)
-    make_bucket()
-    install_engine(monkeypatch)
-    settings_of.cache_clear()
-    yield Caller(platform)
+    yield whole_platform(platform, monkeypatch)
     settings_of.cache_clear()
 
 

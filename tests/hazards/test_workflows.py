@@ -20,16 +20,20 @@ from tidegate.workflows.ports.approvals import approval_id_of
 from tidegate.workflows.repository.blobs import INLINE_OCTETS, BlobBroken
 from tidegate.workflows.repository.ledger import EffectState, Settled
 from tidegate.workflows.repository.logs import LogFilters
+from tidegate.workflows.repository.triggers import DynamoTriggers, Schedule
 from tidegate.workflows.service.definitions import Definitions
 from tidegate.workflows.service.executions import Start
 from tidegate.workflows.service.outcome import place_of_execution
 from tidegate.workflows.service.program import Program
 from tidegate.workflows.service.workflows import Change, Draft
+from tidegate_kit.auth.models import TenantItem, UserItem, user_key
 from tidegate_kit.clock import FixedClock, system_clock
 from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings
 from tidegate_kit.tenancy import TenantScope
 
+from tests.builders import histories
+from tests.builders.members import SignedIn, sign_in
 from tests.builders.settings import REGION
 from tests.builders.workflows import (
     BUCKET,
@@ -392,3 +396,71 @@ def test_a_start_that_died_is_launched_by_the_stream(
     begin(workflow, execution_id)
     assert final_count(workflow) == (1, 0)
     assert tasks.sweep({}, None)["ended"] == 0
+
+
+def scheduled(member: SignedIn, enabled: bool = True) -> str:
+    """A workflow of the member's tenant that runs every minute."""
+    clock = system_clock()
+    tenant = TenantScope(member.tenant_id)
+    draft = Draft("W", "", chain(node("a")), True, RunSettings())
+    made = wiring.services_of(tenant, member.user_id).workflows.create(draft).workflow
+    DynamoTriggers(tenant).put_schedule(
+        Schedule(
+            workflow_id=made.id, expression="rate(1 minute)", time_zone="UTC", input_data={},
+            enabled=enabled, start_at=None, end_at=None, on_overlap="allow",
+            owner=member.user_id, created_at=clock, updated_at=clock,
+        )
+    )  # fmt: skip
+    return made.id
+
+
+def tick(member: SignedIn, workflow_id: str) -> str | None:
+    """One minute of the clock."""
+    event = {
+        "tenant_id": member.tenant_id, "workflow_id": workflow_id,
+        "scheduled_time": new_id().translate({ord("-"): "1"}),
+    }  # fmt: skip
+    event["scheduled_time"] = f"2026-01-01T00:00:00Z/{event['scheduled_time']}"
+    return tasks.scheduled(event, None)["execution_id"]
+
+
+@pytest.mark.hazard("H17")
+@pytest.mark.bite("tidegate.workflows.tasks._may_act", returns=True)
+def test_a_late_tick_runs_nothing(engine: EngineMachines) -> None:
+    """H17 a tick for a deleted, disabled or inactive workflow, owner or tenant starts no run."""
+    engine.paused = True
+    member = sign_in(roles=("client",))
+    scope = TenantScope(member.tenant_id)
+    workflow = scheduled(member)
+    assert tick(member, workflow) is not None
+    assert tick(member, scheduled(member, enabled=False)) is None
+    gone = scheduled(member)
+    wiring.services_of(scope, member.user_id).workflows.delete(gone)
+    assert tick(member, gone) is None
+    off = scheduled(member)
+    wiring.services_of(scope, member.user_id).workflows.change(off, Change(is_active=False))
+    assert tick(member, off) is None
+    user = UserItem.get(f"T#{member.tenant_id}", user_key(member.user_id))
+    user.update(actions=[UserItem.is_active.set(False)])
+    assert tick(member, workflow) is None
+    user.update(actions=[UserItem.is_active.set(True)])
+    tenant = TenantItem.get(f"T#{member.tenant_id}", "TENANT")
+    tenant.update(actions=[TenantItem.is_active.set(False)])
+    assert tick(member, workflow) is None
+
+
+@pytest.mark.hazard("H18")
+@pytest.mark.bite("tidegate.workflows.tasks._dispatch", returns={"route": "next"})
+@pytest.mark.parametrize("name", histories.NAMES)
+def test_a_machine_of_an_earlier_release_runs_on(
+    engine: EngineMachines, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """H18 a machine as an earlier release compiled it ends as it did then, on today's code."""
+    recorded = histories.read(name)
+    publish = EngineMachines.publish
+
+    def publish_recorded(self: EngineMachines, machine: str, definition: Any) -> str:
+        return publish(self, machine, recorded["machine"])
+
+    monkeypatch.setattr(EngineMachines, "publish", publish_recorded)
+    assert histories.run(engine, services(), recorded) == recorded["ended"]

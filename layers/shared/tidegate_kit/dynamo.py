@@ -22,12 +22,13 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
-from tidegate_kit.errors import ServiceUnavailable
+from tidegate_kit.errors import ApiError, PayloadTooLarge, ServiceUnavailable
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
 
 _CONDITION = "ConditionalCheckFailed"
+_TOO_LARGE = "exceeded the maximum allowed size"
 _CONFLICT = {
     "TransactionConflict",
     "TransactionInProgressException",
@@ -206,13 +207,25 @@ def _response_code(error: PynamoDBException) -> str | None:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Map PynamoDB errors: a lost condition -> ConditionFailed, all else -> 503 (H3, H11)."""
+    """Map PynamoDB errors (H3, H11).
+
+    A lost condition -> ConditionFailed, an item above 400 KB -> 413 (D7), all else -> 503.
+    """
     try:
         yield
     except PynamoDBException as error:
         if _response_code(error) == "ConditionalCheckFailedException":
             raise ConditionFailed from error
-        raise ServiceUnavailable(log=str(error)) from error
+        raise _unwritten(error) from error
+
+
+def _unwritten(error: PynamoDBException) -> ApiError:
+    text = str(error)
+    reasons = error.cancellation_reasons if isinstance(error, TransactWriteError) else []
+    told = [text, str(error.cause), *(str(reason.message) for reason in reasons if reason)]
+    if any(_TOO_LARGE in one for one in told):
+        return PayloadTooLarge("What is to be stored is larger than 400 KB.", log=text)
+    return ServiceUnavailable(log=text)
 
 
 class Transaction:
@@ -284,10 +297,10 @@ class Transaction:
                 if names is not None:
                     raise ConditionFailed(names) from error
                 if not self._conflicted(error) or attempt == _ATTEMPTS - 1:
-                    raise ServiceUnavailable(log=str(error)) from error
+                    raise _unwritten(error) from error
                 self._pause(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
             except PynamoDBException as error:
-                raise ServiceUnavailable(log=str(error)) from error
+                raise _unwritten(error) from error
 
     def _lost(self, error: TransactWriteError) -> frozenset[str] | None:
         # PynamoDB sends checks, deletes, puts, updates in this order, and reasons come in it.
