@@ -93,10 +93,10 @@ class World:
         properties = document["Resources"]["AccessRole"]["Properties"]
         values = {name: p["Default"] for name, p in document["Parameters"].items()}
         values["AWS::AccountId"], values["AWS::Partition"] = str(request["account_id"]), "aws"
-        policies = [_resolved(p, values) for p in properties["Policies"]]
+        policies = [resolved(p, values) for p in properties["Policies"]]
         return self.customer(str(request["account_id"])).create_role(
             values["RoleName"],
-            _resolved(properties["AssumeRolePolicyDocument"], values),
+            resolved(properties["AssumeRolePolicyDocument"], values),
             {p["PolicyName"]: p["PolicyDocument"] for p in policies if p},
         )
 
@@ -123,9 +123,9 @@ class World:
         return member, request
 
 
-def _resolved(value: Any, values: Mapping[str, str]) -> Any:
+def resolved(value: Any, values: Mapping[str, str]) -> Any:
     if isinstance(value, list):
-        return [_resolved(item, values) for item in value]
+        return [resolved(item, values) for item in value]
     if not isinstance(value, dict):
         return value
     if set(value) == {"Ref"}:
@@ -137,8 +137,8 @@ def _resolved(value: Any, values: Mapping[str, str]) -> Any:
         return text
     if set(value) == {"Fn::If"}:
         _, then, otherwise = value["Fn::If"]
-        return _resolved(then if values["Tier"] == "remediate" else otherwise, values)
-    return {key: _resolved(item, values) for key, item in value.items()}
+        return resolved(then if values["Tier"] == "remediate" else otherwise, values)
+    return {key: resolved(item, values) for key, item in value.items()}
 
 
 def good_trust(external_id: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from tidegate_kit.session_policy import Grant
 
 from tidegate.discovery.public import Found
@@ -63,9 +63,16 @@ class TagParameters(Parameters):
     """1 to 45 tags to set."""
 
     tags: dict[
-        Annotated[str, Field(min_length=1, max_length=128, pattern=r"^(?![aA][wW][sS]:)")],
+        Annotated[str, Field(min_length=1, max_length=128)],
         Annotated[str, Field(max_length=256)],
     ] = Field(min_length=1, max_length=45)
+
+    @field_validator("tags")
+    @classmethod
+    def _not_of_aws(cls, tags: dict[str, str]) -> dict[str, str]:
+        if any(name.lower().startswith("aws:") for name in tags):
+            raise ValueError("names beginning with aws: belong to AWS")
+        return tags
 
 
 class CreateTags(Action):
