@@ -44,7 +44,7 @@ class EventBridgeBus:
     def _entry(self, event: Event) -> dict[str, str]:
         return {
             "EventBusName": self._name,
-            "Source": f"tidegate.{event.domain}",
+            "Source": event.source,
             "DetailType": event.type,
             "Detail": json.dumps(event.detail, ensure_ascii=False, separators=(",", ":")),
         }

@@ -102,6 +102,12 @@ class Event:
     type: str
     domain: str
     detail: Mapping[str, Any]
+    namespace: str = "tidegate"
+
+    @property
+    def source(self) -> str:
+        """EventBridge's source."""
+        return f"{self.namespace}.{self.domain}"
 
 
 def event_id(change: Change, kind: str) -> str:

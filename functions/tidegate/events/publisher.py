@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from tidegate_kit.observability import logger
 
-from tidegate.events.domain import Event, Mapper, make_event
+from tidegate.events.domain import Change, Event, Mapper, make_event
 from tidegate.events.stream import read_change, sequence_of
 
 
@@ -26,7 +26,15 @@ class Publisher:
     twice, always under the same id (EVT-5).
     """
 
-    def __init__(self, mappings: Mapping[str, Mapper], bus: Bus, table_prefix: str) -> None:
+    def __init__(
+        self,
+        mappings: Mapping[str, Mapper],
+        bus: Bus,
+        table_prefix: str,
+        audit: Callable[[Change], list[Event]] = lambda _: [],
+    ) -> None:
+        """`audit` gives the internal events for the audit log; no event of EVT-4."""
+        self._audit = audit
         self._mappings = mappings
         self._bus = bus
         self._prefix = table_prefix
@@ -60,4 +68,5 @@ class Publisher:
 
     def _events_of(self, record: Any) -> list[Event]:
         change = read_change(record, self._prefix)
-        return [make_event(change, draft) for draft in self._mappings[change.table](change)]
+        made = [make_event(change, draft) for draft in self._mappings[change.table](change)]
+        return [*made, *self._audit(change)]

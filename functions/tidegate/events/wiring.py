@@ -8,6 +8,7 @@ from tidegate_kit.clients import platform_client
 from tidegate_kit.observability import identify
 from tidegate_kit.settings import settings_of
 
+from tidegate.events.audit import audit_events
 from tidegate.events.bus import EventBridgeBus
 from tidegate.events.dead_letters import DeadLetters
 from tidegate.events.mappings import MAPPINGS
@@ -30,7 +31,7 @@ def _identify(settings: EventsSettings) -> None:
 @cache
 def publisher_of(settings: EventsSettings) -> Publisher:
     """The publisher on this deployment's bus."""
-    return Publisher(MAPPINGS, bus_of(settings), settings.table_prefix)
+    return Publisher(MAPPINGS, bus_of(settings), settings.table_prefix, audit_events)
 
 
 def dead_letters() -> DeadLetters:

@@ -33,6 +33,8 @@ from tidegate.governance.errors import (
     SelfApproval,
     SubjectChanged,
 )
+from tidegate.governance.repository.audit import AuditFilters
+from tidegate.governance.service.audit import AuditService
 
 __all__ = [
     "Actor",
@@ -40,6 +42,8 @@ __all__ = [
     "Approval",
     "ApprovalClosed",
     "AuditAct",
+    "AuditFilters",
+    "AuditService",
     "Decision",
     "NewApproval",
     "PolicyContext",
@@ -51,6 +55,7 @@ __all__ = [
     "add_approval",
     "approval",
     "approvals_of",
+    "audit_log",
     "close_approval",
     "decide",
     "decide_many",
@@ -138,3 +143,8 @@ def record_audit(scope: TenantScope, acts: Sequence[AuditAct]) -> None:
     Raises ServiceUnavailable.
     """
     wiring.audit_of(scope).append(acts)
+
+
+def audit_log(scope: TenantScope) -> AuditService:
+    """A tenant's audit log, for administrators. Needs the setting DATA_BUCKET."""
+    return wiring.audit_of(scope)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from tidegate.events.domain import Mapper
 from tidegate.events.mappings.discovery import discovery_events
+from tidegate.events.mappings.governance import governance_events
 from tidegate.events.mappings.identity import identity_events
 from tidegate.events.mappings.integrations import integration_events
 from tidegate.events.mappings.lab import lab_events
@@ -17,5 +18,6 @@ MAPPINGS: dict[str, Mapper] = {
     "discovery": discovery_events,
     "workflows": workflow_events,
     "integrations": integration_events,
+    "governance": governance_events,
     "lab": lab_events,
 }
