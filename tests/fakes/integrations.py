@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from tidegate.integrations.domain import Record
 from tidegate.integrations.errors import ChangedMeanwhile
+from tidegate.integrations.repository import Sent, Slot
 
 R = TypeVar("R", bound=Record)
 
@@ -36,3 +39,43 @@ class MemoryRecords(Generic[R]):
         old = self.stored.get(id_)
         if (0 if old is None else old.version) != version:
             raise ChangedMeanwhile
+
+
+class MemoryMessages:
+    """Messages of one user."""
+
+    def __init__(self) -> None:
+        self.stored: dict[tuple[str, str, str], Sent] = {}
+
+    def begin(self, slot: Slot, attempt: str, now: datetime) -> Sent:
+        return self.stored.setdefault(_place(slot), Sent("begun", attempt, now))
+
+    def take_over(self, slot: Slot, old: Sent, attempt: str, now: datetime) -> bool:
+        known = self.stored.get(_place(slot))
+        if known is None or known.state == "sent":
+            return False
+        if known.attempt not in (old.attempt, attempt):
+            return False
+        self.stored[_place(slot)] = replace(known, attempt=attempt, begun_at=now)
+        return True
+
+    def sent(self, slot: Slot, message_id: str, now: datetime) -> None:
+        known = self.stored.get(_place(slot))
+        if known is not None and known.state == "begun":
+            self.stored[_place(slot)] = replace(known, state="sent", message_id=message_id)
+
+    def release(self, slot: Slot, attempt: str) -> None:
+        known = self.stored.get(_place(slot))
+        if known is not None and known.state == "begun" and known.attempt == attempt:
+            del self.stored[_place(slot)]
+
+    def known_ids(self, slot: Slot) -> frozenset[str]:
+        return frozenset(
+            one.message_id
+            for place, one in self.stored.items()
+            if place[:2] == (slot.target_id, slot.channel) and one.message_id is not None
+        )
+
+
+def _place(slot: Slot) -> tuple[str, str, str]:
+    return slot.target_id, slot.channel, slot.digest
