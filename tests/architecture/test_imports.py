@@ -19,6 +19,7 @@ KIT_STORES = frozenset(
         "tidegate_kit.auth.models",
         "tidegate_kit.idempotency",
         "tidegate_kit.ratelimit",
+        "tidegate_kit.runtime_config",
         "tidegate_kit.effects",
     }
 )

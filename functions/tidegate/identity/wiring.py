@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,7 @@ from tidegate_kit.dynamo import Store, configure_store
 from tidegate_kit.errors import ServiceUnavailable
 from tidegate_kit.ids import IdFactory, new_id
 from tidegate_kit.observability import identify
+from tidegate_kit.runtime_config import read_runtime_config
 from tidegate_kit.settings import settings_of
 
 from tidegate.identity.keys import KeyVault
@@ -34,7 +36,7 @@ from tidegate.identity.service.passwords import Passwords
 from tidegate.identity.service.recovery import Recovery
 from tidegate.identity.service.rotation import KeyRotation
 from tidegate.identity.service.sessions import SessionService
-from tidegate.identity.settings import IdentitySettings
+from tidegate.identity.settings import IdentitySettings, parse_targets
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,15 @@ def identity(clock: Clock = system_clock, ids: IdFactory = new_id) -> Identity:
         recovery=Recovery(
             credentials, accounts, DynamoMembers, logins, passwords, clock, ids, secret
         ),
-        cross_system=CrossSystem(settings.targets, tokens, clock),
+        cross_system=CrossSystem(lambda: _targets(settings), tokens, clock),
         access_seconds=tokens.seconds,
     )
+
+
+def _targets(settings: IdentitySettings) -> dict[str, frozenset[str]]:
+    """What an administrator has set, else what was deployed (AUTH-14)."""
+    chosen = read_runtime_config().get("cross_system_targets", None)
+    return settings.targets if chosen is None else parse_targets(json.dumps(chosen))
 
 
 def key_rotation(clock: Clock = system_clock) -> KeyRotation:

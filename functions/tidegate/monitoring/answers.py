@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fastapi import Response
 from tidegate_kit.dynamo import POOL_CONNECTIONS
@@ -13,28 +12,7 @@ from tidegate_kit.http import Call
 from tidegate.monitoring import schemas
 from tidegate.monitoring.service.health import KEYED_PROVIDERS, HealthReport, Probe
 from tidegate.monitoring.service.reports import Series, Totals, Window, as_dict
-
-
-@dataclass(frozen=True)
-class ProcessUsage:
-    """The answering process: its SDK pool, its peak memory in bytes, what it uses in percent."""
-
-    active: int
-    idle: int
-    memory: int
-    uptime: float = 0.0
-    cpu: float = 0.0
-    memory_share: float = 0.0
-    disk: float = 0.0
-
-    def as_dict(self) -> dict[str, float]:
-        """{uptime, cpu_usage, memory_usage, disk_usage}."""
-        return {
-            "uptime": round(self.uptime, 3),
-            "cpu_usage": round(self.cpu, 3),
-            "memory_usage": round(self.memory_share, 3),
-            "disk_usage": round(self.disk, 3),
-        }
+from tidegate.monitoring.usage import ProcessUsage
 
 
 def prepare(response: Response, report: HealthReport, call: Call) -> None:

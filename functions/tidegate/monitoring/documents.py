@@ -128,3 +128,13 @@ def _schemas(document: dict[str, Any]) -> str:
         for name, schema in sorted(document["components"]["schemas"].items())
     ]
     return f'<h2 id="schemas">Schemas</h2>{"".join(sections)}'
+
+
+def manifest() -> list[tuple[str, str, str]]:
+    """(domain, METHOD, path) of every declared route: the document is made from the route table."""
+    return [
+        (operation["tags"][0], method.upper(), path)
+        for path, operations in _shipped()["paths"].items()
+        for method, operation in operations.items()
+        if method in _METHODS
+    ]

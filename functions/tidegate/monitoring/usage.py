@@ -7,13 +7,34 @@ import resource
 import shutil
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate_kit.dynamo import current_store
 
-from tidegate.monitoring.answers import ProcessUsage
-
 _SCRATCH = "/tmp"  # noqa: S108 - the one place a Lambda may write; only asked for its size
+
+
+@dataclass(frozen=True)
+class ProcessUsage:
+    """The answering process: its SDK pool, its peak memory in bytes, what it uses in percent."""
+
+    active: int
+    idle: int
+    memory: int
+    uptime: float = 0.0
+    cpu: float = 0.0
+    memory_share: float = 0.0
+    disk: float = 0.0
+
+    def as_dict(self) -> dict[str, float]:
+        """{uptime, cpu_usage, memory_usage, disk_usage}."""
+        return {
+            "uptime": round(self.uptime, 3),
+            "cpu_usage": round(self.cpu, 3),
+            "memory_usage": round(self.memory_share, 3),
+            "disk_usage": round(self.disk, 3),
+        }
 
 
 def process_usage() -> ProcessUsage:

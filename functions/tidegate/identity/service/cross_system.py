@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,7 +29,10 @@ class CrossSystem:
     """Exchanges a session's rights for a narrow token of one other system."""
 
     def __init__(
-        self, targets: Mapping[str, frozenset[str]], tokens: AccessTokens, clock: Clock
+        self,
+        targets: Callable[[], Mapping[str, frozenset[str]]],
+        tokens: AccessTokens,
+        clock: Clock,
     ) -> None:
         self._targets = targets
         self._tokens = tokens
@@ -44,7 +47,7 @@ class CrossSystem:
     ) -> Granted:
         """Raises Unprocessable for an unknown target, ScopeExceeded for a permission that is not
         held or not allowed there, SessionExpired where the session ends before the token would."""
-        allowed = self._targets.get(target)
+        allowed = self._targets().get(target)
         if allowed is None:
             raise Unprocessable(details=[Detail("target_system", "is not a configured system")])
         wanted = sorted(set(permissions))

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from tidegate_kit.auth.authenticate import Authenticator, DynamoMemberStore, load_public_keys
-from tidegate_kit.auth.tokens import KeyRing, LegacyPolicy, TokenVerifier
+from tidegate_kit.auth.tokens import KeyRing, TokenVerifier
 from tidegate_kit.clients import kms_sealer
 from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.dynamo import Store, configure_store, current_store
@@ -31,19 +31,21 @@ from tidegate_kit.http.routing import Router
 from tidegate_kit.http.spec import RouteSpec
 from tidegate_kit.idempotency import DynamoIdempotencyStore
 from tidegate_kit.ids import new_id
-from tidegate_kit.legacy import legacy_until
+from tidegate_kit.legacy import RuntimeLegacyPolicy
 from tidegate_kit.observability import identify, logger
 from tidegate_kit.ratelimit import DynamoRateCounters, RateLimiter
 from tidegate_kit.settings import Settings, settings_of
 from tidegate_kit.tenant_store import TenantStores
 
+_NOBODYS_ID = "00000000-0000-4000-8000-000000000000"
+_SELF = "192.0.2.1"  # documentation range: shares no limit with a caller
 LambdaHandler = Callable[[Any, Any], dict[str, Any]]
 
 
 def build_platform(settings: Settings, clock: Clock = system_clock) -> Platform:
     """The guard's services on the tables of this deployment."""
     ring = KeyRing(load_public_keys, clock)
-    legacy = LegacyPolicy(settings.legacy_tokens_enabled, legacy_until(settings))
+    legacy = RuntimeLegacyPolicy(settings, clock)
     verifier = TokenVerifier(ring, settings.jwt_issuer, clock, legacy)
     role = settings.tenant_data_role_arn
     return Platform(
@@ -150,6 +152,7 @@ def lambda_app(router: Router, settings_type: type[Settings] = Settings) -> Lamb
                 "domain": router.domain,
                 "version": settings.tidegate_version,
                 "routes": mounted_routes(router),
+                "answers": _answers(adapter, event.get("routes"), context),
             }
         if not _is_http_event(event):
             logger.warning("not an HTTP API event; refused")
@@ -157,6 +160,25 @@ def lambda_app(router: Router, settings_type: type[Settings] = Settings) -> Lamb
         return adapter(event, context)
 
     return handler
+
+
+def _answers(adapter: LambdaAdapter, names: Any, context: Any) -> dict[str, int]:
+    """The status of each route asked for (`METHOD /path`), called without token and body.
+
+    For the self-test, which may invoke the function itself: no caller over HTTP gets here.
+    """
+    asked = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    statuses: dict[str, int] = {}
+    for name in asked:
+        method, _, path = name.partition(" ")
+        path = re.sub(r"{[^}]*}", _NOBODYS_ID, path)
+        request = {"method": method, "path": path, "sourceIp": _SELF, "protocol": "HTTP/1.1"}
+        event = {
+            "version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {},
+            "requestContext": {"http": request}, "isBase64Encoded": False,
+        }  # fmt: skip
+        statuses[name] = int(adapter(event, context)["statusCode"])
+    return statuses
 
 
 def _is_http_event(event: Any) -> bool:

@@ -10,7 +10,8 @@ from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.dynamo import Transaction
 from tidegate_kit.tenancy import TenantScope
 
-from tidegate.monitoring.domain import Kind, Measurement
+from tidegate.monitoring import documents
+from tidegate.monitoring.domain import Cell, Kind, Measurement, total_of
 from tidegate.monitoring.repository.alerts import Alert, GlobalAlerts
 from tidegate.monitoring.repository.metrics import DynamoMetrics, GlobalMetrics
 from tidegate.monitoring.service import reports
@@ -22,8 +23,10 @@ __all__ = [
     "add_to",
     "count",
     "forget_tenant",
+    "manifest",
     "open_alerts",
     "platform_metrics",
+    "platform_sum",
     "tenant_metrics",
 ]
 
@@ -59,6 +62,12 @@ def platform_metrics(clock: Clock = system_clock) -> Mapping[str, Any]:
     return reports.as_dict(reports.totals(GlobalMetrics(), clock()))
 
 
+def platform_sum(kind: Kind, start: datetime, end: datetime) -> Cell:
+    """What the whole platform counted of a kind in the hours that begin in [start, end)."""
+    cells = GlobalMetrics().cells(kind, "hour", "all", start, end)
+    return total_of(cell for *_, cell in cells)
+
+
 def open_alerts() -> list[Alert]:
     """What an operator should look at now."""
     return GlobalAlerts().all()
@@ -67,3 +76,8 @@ def open_alerts() -> list[Alert]:
 def forget_tenant(scope: TenantScope, limit: int, clock: Clock = system_clock) -> bool:
     """Erase about `limit` rows of a tenant; True when nothing is left."""
     return DynamoMetrics(scope).forget(limit, clock())
+
+
+def manifest() -> list[tuple[str, str, str]]:
+    """(domain, METHOD, path) of every route that the platform declares (GEN-2)."""
+    return documents.manifest()
