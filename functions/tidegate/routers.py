@@ -20,6 +20,7 @@ from tidegate_kit.http.spec import RouteSpec
 from tidegate.accounts.routes import router as accounts
 from tidegate.ai.routes import router as ai
 from tidegate.calendar.routes import router as calendar
+from tidegate.findings.routes import router as findings
 from tidegate.governance.routes import router as governance
 from tidegate.identity.routes import router as identity
 from tidegate.integrations.routes import router as integrations
@@ -36,6 +37,7 @@ ROUTERS: tuple[Router, ...] = (
     accounts,
     ai,
     calendar,
+    findings,
     governance,
     identity,
     integrations,

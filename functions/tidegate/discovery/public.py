@@ -38,6 +38,7 @@ __all__ = [
     "DiscoveryRunning",
     "DiscoveryView",
     "Found",
+    "Inventory",
     "ReadAgainFailed",
     "RegionView",
     "Resource",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -74,8 +74,8 @@ class PriceUsed:
 class Saving:
     """What acting saves: USD a month, None where a price or a quantity is not known.
 
-    `formula` is an arithmetic expression over the names of quantities and prices; evaluating it
-    gives `monthly` exactly.
+    `formula` is an arithmetic expression over the names of quantities and prices; its value,
+    rounded half-even to 6 places, is `monthly`.
     """
 
     monthly: Decimal | None
@@ -111,7 +111,8 @@ class Finding:
     """One finding. `status` is as of the moment it was read: an expired exception is open again.
 
     `fingerprint` is that of the resource in the inventory that the check saw: SHA-256 of its
-    settings (discovery). `generation` counts the disconnects of the account before it.
+    settings (discovery). `generation` counts the disconnects of the account before it;
+    `unit_region` is where the inventory lists it: its region, or "global".
     """
 
     id: str
@@ -134,7 +135,125 @@ class Finding:
     plan_id: str | None = None
     resolved_at: datetime | None = None
     generation: int = 0
+    unit_region: str = ""
     version: int = 1
+
+    @property
+    def active(self) -> bool:
+        """True while it is not resolved."""
+        return self.status != "resolved"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A finding to store: `before` is what was read (None: nothing of this generation)."""
+
+    before: Finding | None
+    after: Finding
+    replaces: int | None = None  # version of a row of an ended generation that is in the way
+
+
+@dataclass(frozen=True)
+class Count:
+    """Findings of one check in one region of an account: those not resolved, and the resolved."""
+
+    group: Group
+    account_id: str
+    region: str
+    check_id: str
+    active: int
+    priced: int
+    monthly: Decimal
+    resolved: int
+
+
+@dataclass(frozen=True)
+class CheckState:
+    """One check in one region (FND-1), as of the inventory of `checked_at`.
+
+    `settled`: every resource was listed, so what was not found is not there.
+    """
+
+    check_id: str
+    region: str
+    state: State
+    findings: int
+    missing_actions: tuple[str, ...]
+    reason: str | None
+    settled: bool
+    checked_at: datetime
+
+
+@dataclass(frozen=True)
+class RegionStates:
+    """The states of a region of an account as of the inventory of `checked_at`."""
+
+    account_id: str
+    generation: int
+    region: str
+    checked_at: datetime
+    states: tuple[CheckState, ...]
+
+
+@dataclass(frozen=True)
+class FindingException:
+    """An exception: a check is not to complain about a resource until `expires_at` (FND-4)."""
+
+    id: str
+    finding_id: str
+    check_id: str
+    resource_arn: str
+    owner: str
+    reason: str
+    expires_at: datetime
+    created_by: str
+    created_at: datetime
+
+    def active(self, now: datetime) -> bool:
+        """True until it expires."""
+        return self.expires_at > now
+
+    @property
+    def mark(self) -> ExceptionMark:
+        """What a finding carries of it."""
+        return ExceptionMark(self.id, self.owner, self.reason, self.expires_at)
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """One refresh; empty `account_ids` and `check_ids` mean all. `failures`: account -> reason."""
+
+    id: str
+    status: Literal["running", "completed", "failed"]
+    trigger: str
+    account_ids: tuple[str, ...]
+    check_ids: tuple[str, ...]
+    started_at: datetime
+    deadline_at: datetime
+    completed_at: datetime | None = None
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FindingFilters:
+    """Filters of the lists; None: any."""
+
+    check_id: str | None = None
+    account_id: str | None = None
+    region: str | None = None
+    status: Status | None = None
+    min_monthly: Decimal | None = None
+
+    def fit(self, finding: Finding) -> bool:
+        """True when a finding passes."""
+        monthly = finding.saving.monthly
+        return (
+            self.check_id in (None, finding.check_id)
+            and self.account_id in (None, finding.account_id)
+            and self.region in (None, finding.region)
+            and self.status in (None, finding.status)
+            and (self.min_monthly is None or (monthly or Decimal(0)) >= self.min_monthly)
+        )
 
 
 class Findings(Protocol):

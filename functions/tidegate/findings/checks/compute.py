@@ -95,7 +95,6 @@ class Ec2Idle(Check):
                 "cpu_max_percent": str(cpu),
                 "network_bytes_per_second": str(rate),
             },
-            {"instance_id": subject.short_id},
         )
 
 
@@ -257,7 +256,7 @@ class Ec2OffHours(Check):
                 "map_start": series["start"],
                 "idle_hour_map": _ranges(idle),
             },
-            {"instance_id": subject.short_id, "tags": {"tidegate:off-hours": _ranges(idle)[:256]}},
+            {"tags": {"tidegate:off-hours": _ranges(idle)[:256]}},
         )
 
 
@@ -375,5 +374,4 @@ class CapacityReservationUnused(Check):
                 "total": total,
                 "used_max": used_max,
             },
-            {"capacity_reservation_id": subject.short_id},
         )

@@ -64,7 +64,6 @@ class RdsIdle(Check):
         return Hit(
             saving(self.formula, quantities, [price]),
             {"instance_class": kind, "engine": engine, "connections_max": str(connections)},
-            {"db_instance_identifier": subject.name},
         )
 
 
@@ -115,7 +114,7 @@ class RdsGp2(Check):
         return Hit(
             priced,
             {"storage_type": "gp2", "storage_gib": size, "gp2_iops": max(100, 3 * size)},
-            {"db_instance_identifier": subject.name, "storage_type": "gp3"},
+            {"storage_type": "gp3"},
         )
 
 
@@ -245,7 +244,7 @@ class DynamoDbOverprovisioned(Check):
             saving(self.formula, quantities, used, "estimate"),
             {"provisioned": given, "kept": kept},
             {
-                "table_name": subject.name,
+                "billing_mode": "PROVISIONED",
                 "read_units": kept["read"],
                 "write_units": kept["write"],
             },

@@ -99,7 +99,6 @@ class EbsUnattached(Check):
         return Hit(
             saving(formula, quantities, used),
             {"state": "available", "unattached_days": str(idle), **attributes},
-            {"volume_id": subject.short_id},
         )
 
 
@@ -149,7 +148,7 @@ class EbsGp2ToGp3(Check):
         return Hit(
             priced,
             {"volume_type": "gp2", "size_gib": size, "gp2_iops": iops, "gp2_mibps": mibps},
-            {"volume_id": subject.short_id, "volume_type": "gp3", **target},
+            {"volume_type": "gp3", **target},
         )
 
 

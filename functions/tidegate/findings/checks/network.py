@@ -43,7 +43,7 @@ class EipIdle(Check):
     type = "ec2:elastic-ip"
     services = ("ec2-addresses",)
     lists = (ADDRESSES,)
-    reads = {"public_ip": ADDRESSES, "allocation_id": ADDRESSES}
+    reads = {"public_ip": ADDRESSES}
     limits = {"days": days(7)}
     action = "ec2.release_address"
     formula = HOURLY
@@ -58,11 +58,9 @@ class EipIdle(Check):
         if idle < limits["days"]:
             # AWS keeps no date of the last association, so only watching tells.
             raise Unread("association", f"watched for {idle} of {limits['days']} days")
-        allocation = subject.optional("allocation_id")
         return Hit(
             hourly(prices.price("vpc/public-ipv4", subject.region, "hour")),
             {"public_ip": subject.optional("public_ip"), "unassociated_days": str(idle)},
-            {"allocation_id": allocation or "", "public_ip": subject.optional("public_ip")},
         )
 
 
@@ -98,7 +96,6 @@ class NatIdle(Check):
         return Hit(
             hourly(prices.price("vpc/nat-gateway", subject.region, "hour")),
             {"bytes": str(passed), "days": str(_WINDOW), "vpc_id": subject.optional("vpc_id")},
-            {"nat_gateway_id": subject.short_id},
         )
 
 
@@ -150,7 +147,6 @@ class VpcEndpointIdle(Check):
         return Hit(
             saving(self.formula, quantities, [price]),
             {"service_name": subject.optional("service_name"), "bytes": str(passed)},
-            {"vpc_endpoint_id": subject.short_id},
         )
 
 
@@ -197,7 +193,6 @@ class LbIdle(Check):
         return Hit(
             hourly(prices.price(f"elb/{kind}", subject.region, "hour")),
             {"kind": kind, "healthy_targets": healthy, f"{counter}_per_day": str(daily)},
-            {"load_balancer_arn": subject.line["arn"]},
         )
 
 
@@ -225,7 +220,6 @@ class ClassicLbIdle(LbIdle):
         return Hit(
             hourly(prices.price("elb/classic", subject.region, "hour")),
             {"kind": "classic", "healthy_targets": healthy, "requests_per_day": str(daily)},
-            {"load_balancer_name": subject.name},
         )
 
 

@@ -90,15 +90,14 @@ class S3NoLifecycle(_BucketCheck):
         if priced.monthly is not None and priced.monthly <= 0:
             return None
         rule = {
-            "ID": "tidegate-infrequent-access",
-            "Status": "Enabled",
-            "Filter": {},
-            "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}],
+            "id": "tidegate-infrequent-access",
+            "transition_days": 30,
+            "transition_class": "STANDARD_IA",
         }
         return Hit(
             priced,
             {"standard_bytes": str(octets), "objects": str(objects)},
-            {"bucket": subject.name, "rule": rule},
+            {"rules": [rule]},
         )
 
 
@@ -123,7 +122,7 @@ class S3MpuIncomplete(_BucketCheck):
         octets = subject.part("incomplete_uploads", "bytes")
         return _stored(
             subject, prices, uploads, octets,
-            {"bucket": subject.name, "older_than_days": uploads["older_than_days"]},
+            {"older_than_days": uploads["older_than_days"]},
         )  # fmt: skip
 
 
@@ -148,14 +147,10 @@ class S3NoncurrentVersions(_BucketCheck):
         if versions["count"] == 0:
             return None
         rule = {
-            "ID": "tidegate-noncurrent-versions",
-            "Status": "Enabled",
-            "Filter": {},
-            "NoncurrentVersionExpiration": {"NoncurrentDays": versions["older_than_days"]},
+            "id": "tidegate-noncurrent-versions",
+            "expire_noncurrent_days": versions["older_than_days"],
         }
-        return _stored(
-            subject, prices, versions, versions["bytes"], {"bucket": subject.name, "rule": rule}
-        )
+        return _stored(subject, prices, versions, versions["bytes"], {"rules": [rule]})
 
 
 def _stored(

@@ -16,11 +16,7 @@ IMAGES = "ecr:DescribeImages"
 GROUPS = "logs:DescribeLogGroups"
 USERS, KEYS = "iam:ListUsers", "iam:ListAccessKeys"
 LAST_USED = "iam:GetAccessKeyLastUsed"
-_EXPIRE_UNTAGGED = (
-    '{"rules":[{"rulePriority":1,"description":"tidegate: untagged images",'
-    '"selection":{"tagStatus":"untagged","countType":"sinceImagePushed",'
-    '"countUnit":"days","countNumber":30},"action":{"type":"expire"}}]}'
-)
+_KEEP_UNTAGGED_DAYS = 30
 
 
 class EcrNoLifecycle(Check):
@@ -51,7 +47,7 @@ class EcrNoLifecycle(Check):
         return Hit(
             saving(self.formula, [size], [price], "upper_bound"),
             dict(untagged),
-            {"repository_name": subject.name, "policy": _EXPIRE_UNTAGGED},
+            {"untagged_days": _KEEP_UNTAGGED_DAYS},
         )
 
 
@@ -88,7 +84,7 @@ class LogGroupUnused(Check):
         return Hit(
             saving(self.formula, [quantity("size", gib(stored), "GiB")], [price]),
             {"stored_bytes": stored, "retention_days": subject.optional("retention_days")},
-            {"log_group_name": subject.name, "retention_days": retention(limits["retention_days"])},
+            {"retention_days": retention(limits["retention_days"])},
         )
 
 
@@ -135,7 +131,7 @@ class LogGroupNoRetention(Check):
         return Hit(
             saving(self.formula, quantities, [price], "estimate"),
             {"stored_bytes": stored, "age_days": str(age)},
-            {"log_group_name": subject.name, "retention_days": retention(limits["days"])},
+            {"retention_days": retention(limits["days"])},
         )
 
 

@@ -72,7 +72,7 @@ class LambdaOvermemory(Check):
         return Hit(
             saving(self.formula, quantities, [price], "estimate"),
             {"memory_mb": memory, "memory_percent_max": str(used)},
-            {"function_name": subject.name, "memory_mb": target},
+            {"memory_mb": target},
         )
 
 

@@ -69,7 +69,6 @@ class SnapshotOrphaned(Check):
         return Hit(
             saving(self.formula, [size], [price], confidence),
             {"volume_id": subject.optional("volume_id"), "age_days": str(age), **attributes},
-            {"snapshot_id": subject.short_id},
         )
 
 
@@ -160,5 +159,4 @@ class AmiUnused(Check):
         return Hit(
             saving(self.formula, [quantity("size", total, "GiB")], [price], "upper_bound"),
             {"unused_days": str(idle), "snapshot_ids": ids},
-            {"image_id": subject.short_id, "snapshot_ids": ids},
         )

@@ -1,4 +1,4 @@
-"""Runs checks over a recorded inventory: pure, in bounded memory, the same for the same snapshot."""
+"""Runs checks over a recorded inventory: pure, and the same for the same snapshot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tidegate.findings.checks import Check
 from tidegate.findings.checks.base import Hit, Thresholds
 from tidegate.findings.checks.facts import INDEXED, Facts
 from tidegate.findings.checks.subject import Subject, Unread
-from tidegate.findings.domain import State
+from tidegate.findings.domain import CheckState, State
 from tidegate.findings.prices.book import PriceBook
 
 REGION_LIST = "regions"  # discovery's name for a list of regions that could not be read
@@ -69,19 +69,6 @@ class Unknown:
 Outcome = Found | Unknown
 
 
-@dataclass(frozen=True)
-class CheckState:
-    """One check in one region (FND-1). `settled`: what it did not find is not there."""
-
-    check_id: str
-    region: str
-    state: State
-    findings: int
-    missing_actions: tuple[str, ...]
-    reason: str | None
-    settled: bool
-
-
 def regions(inventory: Inventory) -> list[str]:
     """The places that are evaluated one by one, sorted: regions, and "global"."""
     return sorted({unit.region for unit in inventory.coverage} | {GLOBAL})
@@ -97,7 +84,7 @@ def evaluate(
     """
     units = {(unit.region, unit.service): unit for unit in inventory.coverage}
     runs = [
-        _Run(check, blocked, region)
+        _Run(check, blocked, region, inventory.taken_at)
         for check in rules.evaluators
         if check.is_global == (region == GLOBAL)
         and (blocked := _blocked(check, region, units)) is not None
@@ -107,7 +94,7 @@ def evaluate(
         _judge(inventory, region, rules, judges, tell)
     states = [run.state(units) for run in runs]
     if region == GLOBAL:
-        states += _regions_unread(rules.evaluators, units)
+        states += _regions_unread(rules.evaluators, units, inventory.taken_at)
     return _merged(states)
 
 
@@ -123,7 +110,8 @@ class _Blocked:
 class _Run:
     """One evaluator in one region, and what it has seen so far."""
 
-    def __init__(self, check: Check, blocked: _Blocked, region: str) -> None:
+    def __init__(self, check: Check, blocked: _Blocked, region: str, now: datetime) -> None:
+        self.now = now
         self.check = check
         self.region = region
         self.blocked = blocked
@@ -146,7 +134,14 @@ class _Run:
         self, state: State, missing: tuple[str, ...], reason: str | None, settled: bool
     ) -> CheckState:
         return CheckState(
-            self.check.check_id, self.region, state, self.found, missing, reason, settled
+            self.check.check_id,
+            self.region,
+            state,
+            self.found,
+            missing,
+            reason,
+            settled,
+            self.now,
         )
 
 
@@ -223,13 +218,13 @@ def _look(
 
 
 def _regions_unread(
-    evaluators: Iterable[Check], units: Mapping[tuple[str, str], Coverage]
+    evaluators: Iterable[Check], units: Mapping[tuple[str, str], Coverage], now: datetime
 ) -> list[CheckState]:
     gap = units.get((GLOBAL, REGION_LIST))
     if gap is None:
         return []
     return [
-        CheckState(c.check_id, GLOBAL, "unknown", 0, gap.missing_actions, gap.reason, False)
+        CheckState(c.check_id, GLOBAL, "unknown", 0, gap.missing_actions, gap.reason, False, now)
         for c in evaluators
         if not c.is_global
     ]
@@ -254,6 +249,7 @@ def _merged(states: Iterable[CheckState]) -> list[CheckState]:
             tuple(sorted({*state.missing_actions, *other.missing_actions})),
             other.reason or state.reason,
             state.settled and other.settled,
+            state.checked_at,
         )
     return list(merged.values())
 

@@ -1,0 +1,125 @@
+"""Builds the services of findings on this deployment. Knows nothing of HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from tidegate_kit.clock import Clock, system_clock
+from tidegate_kit.dynamo import Store, configure_store
+from tidegate_kit.observability import identify
+from tidegate_kit.settings import Settings, settings_of
+from tidegate_kit.tenancy import TenantScope
+
+from tidegate.discovery import public as discovery
+from tidegate.discovery.public import Inventory
+from tidegate.findings.prices.book import PriceBook, baseline
+from tidegate.findings.repository import (
+    DynamoExceptions,
+    DynamoFindings,
+    DynamoRefreshes,
+    ExceptionStore,
+    FindingStore,
+)
+from tidegate.findings.service.exceptions import ExceptionService
+from tidegate.findings.service.queries import Queries
+from tidegate.findings.service.refresh import Parts
+from tidegate.findings.service.thresholds import ThresholdService
+from tidegate.findings.settings import EvaluationSettings
+
+_REGIONS_FOR_SECONDS = 20.0  # then the state machine calls again: no time-out looms
+_MARGIN_MILLIS = 60_000
+
+
+@dataclass(frozen=True)
+class LivingAccounts:
+    """repository.Living through discovery."""
+
+    scope: TenantScope
+
+    def one(self, account_id: str) -> int | None:
+        """The present generation of an account."""
+        return discovery.generation(self.scope, account_id)
+
+    def every(self) -> Mapping[str, int]:
+        """The present generation of every account."""
+        return discovery.generations(self.scope)
+
+
+def start_task(domain: str = "findings") -> EvaluationSettings:
+    """What a function without HTTP needs before its first read; once per process."""
+    settings: EvaluationSettings = settings_of(EvaluationSettings)
+    _configure(settings, domain)
+    return settings
+
+
+@cache
+def _configure(settings: Settings, domain: str) -> None:
+    configure_store(Store(settings.table_prefix, settings.aws_region))
+    identify(settings, domain)
+
+
+def findings_of(scope: TenantScope) -> DynamoFindings:
+    """The findings of a tenant."""
+    return DynamoFindings(scope, LivingAccounts(scope))
+
+
+def exceptions_of(scope: TenantScope) -> ExceptionStore:
+    """Exceptions and thresholds of a tenant."""
+    return DynamoExceptions(scope, findings_of(scope))
+
+
+def queries_of(scope: TenantScope, clock: Clock = system_clock) -> Queries:
+    """Reads of a tenant's findings."""
+    store: FindingStore = findings_of(scope)
+    return Queries(store, clock)
+
+
+def exception_service(scope: TenantScope, clock: Clock = system_clock) -> ExceptionService:
+    """Exceptions of a tenant."""
+    return ExceptionService(scope.tenant_id, exceptions_of(scope), findings_of(scope), clock)
+
+
+def threshold_service(scope: TenantScope, clock: Clock = system_clock) -> ThresholdService:
+    """Thresholds of a tenant."""
+    return ThresholdService(exceptions_of(scope), clock)
+
+
+def prices() -> PriceBook:
+    """The price book of this moment."""
+    return baseline()
+
+
+def inventory_of(scope: TenantScope) -> Callable[[str, datetime | None], Inventory | None]:
+    """Recorded inventories of a tenant's accounts."""
+    return lambda account_id, at: discovery.inventory(scope, account_id, at)
+
+
+def parts_of(scope: TenantScope, context: Any = None, clock: Clock = system_clock) -> Parts:
+    """What a refresh of a tenant works with, and the time that this invocation has."""
+    return Parts(
+        tenant_id=scope.tenant_id,
+        findings=findings_of(scope),
+        exceptions=exceptions_of(scope),
+        refreshes=DynamoRefreshes(scope),
+        living=LivingAccounts(scope),
+        inventories=lambda account_id: discovery.inventory(scope, account_id),
+        prices=prices,
+        clock=clock,
+        has_time=_time_left(context),
+    )
+
+
+def _time_left(context: Any) -> Callable[[], bool]:
+    end = time.monotonic() + _REGIONS_FOR_SECONDS
+
+    def has_time() -> bool:
+        if context is not None and context.get_remaining_time_in_millis() < _MARGIN_MILLIS:
+            return False
+        return time.monotonic() < end
+
+    return has_time
