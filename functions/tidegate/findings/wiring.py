@@ -24,6 +24,7 @@ from tidegate.findings.repository import (
     DynamoRefreshes,
     ExceptionStore,
     FindingStore,
+    RefreshStore,
 )
 from tidegate.findings.service.exceptions import ExceptionService
 from tidegate.findings.service.queries import Queries
@@ -73,6 +74,11 @@ def exceptions_of(scope: TenantScope) -> ExceptionStore:
     return DynamoExceptions(scope, findings_of(scope))
 
 
+def refreshes_of(scope: TenantScope) -> RefreshStore:
+    """Refreshes of a tenant."""
+    return DynamoRefreshes(scope)
+
+
 def queries_of(scope: TenantScope, clock: Clock = system_clock) -> Queries:
     """Reads of a tenant's findings."""
     store: FindingStore = findings_of(scope)
@@ -105,7 +111,7 @@ def parts_of(scope: TenantScope, context: Any = None, clock: Clock = system_cloc
         tenant_id=scope.tenant_id,
         findings=findings_of(scope),
         exceptions=exceptions_of(scope),
-        refreshes=DynamoRefreshes(scope),
+        refreshes=refreshes_of(scope),
         living=LivingAccounts(scope),
         inventories=lambda account_id: discovery.inventory(scope, account_id),
         prices=prices,
