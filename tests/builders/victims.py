@@ -16,6 +16,7 @@ from tidegate_kit.ids import new_id
 
 from tests.builders.accounts import Seen, add_account, add_inventory
 from tests.builders.api import ApiClient
+from tests.builders.governance import FORBID
 from tests.builders.lab import Lab, wave
 from tests.builders.members import SignedIn
 from tests.builders.workflows import chain, node
@@ -95,6 +96,11 @@ def _integration(client: ApiClient, owner: SignedIn) -> str:
     return str(_post(client, owner, "/user/integrations/accounts", body)["account_id"])
 
 
+def _webhook(client: ApiClient, owner: SignedIn) -> str:
+    body = {"url": "https://canary.example.com/in"}
+    return str(_post(client, owner, "/user/webhooks", body)["id"])
+
+
 def _secret(client: ApiClient, owner: SignedIn) -> str:
     answer = client.put("/user/secrets/canary", json={"value": "x"}, headers=owner.headers)
     assert answer.status_code == 200, answer.text
@@ -126,6 +132,11 @@ def _prediction(client: ApiClient, owner: SignedIn) -> str:
     return str(_post(client, owner, f"/lab/models/{_model(client, owner)}/predictions", {})["id"])
 
 
+def _policy(client: ApiClient, owner: SignedIn) -> str:
+    body = {"name": "canary-policy", "text": FORBID}
+    return str(_post(client, owner, "/governance/policies", body)["id"])
+
+
 # The path up to its first id -> what that id names. The longest fitting entry counts.
 VICTIMS: dict[str, Make] = {
     "/auth/sessions/": lambda client, owner: owner.session_id,
@@ -139,12 +150,14 @@ VICTIMS: dict[str, Make] = {
     "/logs/": _log,
     "/logs/executions/": _execution,
     "/approvals/": _approval,
+    "/governance/policies/": _policy,
     "/templates/": _template,
     "/v1/calendar/events/": _event,
     "/v1/calendar/tasks/": _task,
     "/user/communication-targets/": _target,
     "/user/integrations/accounts/": _integration,
     "/user/secrets/": _secret,
+    "/user/webhooks/": _webhook,
     "/hooks/": _hook,
     "/lab/datasets/": _dataset,
     "/lab/experiments/": _experiment,
@@ -162,12 +175,14 @@ BODIES: dict[str, Any] = {
     "PUT /workflows/{workflow_id}/schedule": SCHEDULE,
     "POST /approvals/{approval_id}/approve": {"subject_hash": "0"},
     "POST /approvals/{approval_id}/reject": {"subject_hash": "0", "comment": "no"},
+    "PUT /governance/policies/{policy_id}": {"name": "taken"},
     "PUT /templates/{template_id}": {"name": "taken"},
     "POST /templates/{template_id}/instantiate": {"name": "taken"},
     "PUT /v1/calendar/events/{event_id}": {"title": "taken"},
     "PUT /v1/calendar/tasks/{task_id}": {"title": "taken"},
     "PUT /user/communication-targets/{target_id}": {"name": "taken"},
     "PUT /user/secrets/{name}": {"value": "taken"},
+    "PATCH /user/webhooks/{webhook_id}": {"enabled": False},
     "POST /lab/experiments/{experiment_id}/runs": {"model_type": "ridge"},
 }
 QUERIES: dict[str, str] = {"GET /workflows/{workflow_id}/diff": "from=1&to=1"}

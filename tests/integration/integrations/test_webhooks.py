@@ -334,7 +334,7 @@ def test_an_event_of_the_bus_is_delivered_once(machine: DeliveryMachine, post: P
     assert (total, rows[0].status) == (1, "delivered")
     machine.follow()
     assert len(machine.inputs()) == 1
-    public.outbox_of(scope).redeliver(one.id, told[0][0])
+    wiring.outbox_of(scope).redeliver(one.id, told[0][0])
     machine.follow()
     assert {given["round"] for given in machine.inputs()} == {1, 2}
 
