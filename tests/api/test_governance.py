@@ -56,7 +56,7 @@ def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json().get("error", {}).get("code", "")
 
 
-def ask(who: SignedIn, action: str = "ec2.delete_volume", **context: int) -> Any:
+def ask(who: SignedIn, action: str = "ec2.delete_volume", **context: Any) -> Any:
     principal = PolicyPrincipal(who.user_id, ("client", "user"))
     resource = PolicyResource("arn:aws:ec2:::volume/v-1", "ec2:volume", tags={"env": "test"})
     scope = TenantScope(who.tenant_id)
