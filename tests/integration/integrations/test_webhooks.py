@@ -27,16 +27,24 @@ from tidegate.integrations.webhooks.repository import (
 )
 from tidegate.integrations.webhooks.service import sender
 from tidegate.integrations.webhooks.service.sender import HttpSender, Letter, Outcome
+from tidegate.workflows.domain import Execution
+from tidegate.workflows.nodes import StepError
+from tidegate.workflows.nodes.ports import Notice
+from tidegate.workflows.ports.build import PortParts, ports_of
+from tidegate.workflows.repository.blobs import inline_blob
+from tidegate.workflows.repository.ledger import DynamoLedger
+from tidegate.workflows.settings import WorkflowsSettings
 from tidegate_kit.clock import system_clock
 from tidegate_kit.errors import ServiceUnavailable
 from tidegate_kit.ids import new_id
 from tidegate_kit.outbound import OutboundClient, OutboundPolicy
-from tidegate_kit.settings import Settings, settings_of
+from tidegate_kit.settings import Settings, read_settings, settings_of
 from tidegate_kit.tenancy import TenantScope
 from tidegate_kit.webhooks import new_webhook_secret
 
-from tests.builders.settings import PREFIX, REGION
+from tests.builders.settings import ENVIRONMENT, PREFIX, REGION
 from tests.builders.webhooks import DeliveryMachine, bus_event, delivery_machine
+from tests.builders.workflows import ENVIRONMENT as WORKFLOWS
 from tests.fakes.faults import SideEffect, enumerate_faults
 from tests.fakes.recorded import vectors
 from tests.fakes.strict_aws import StrictAws
@@ -520,3 +528,33 @@ def test_no_fault_leaves_a_gone_receiver_enabled(fresh: Any) -> None:
         counts=lambda service, operation: operation not in ("Scan", "ListExecutions",
                                                             "DescribeExecution"),
     )  # fmt: skip
+
+
+def test_a_notify_node_of_channel_webhook_is_delivered_once(
+    machine: DeliveryMachine, post: Post
+) -> None:
+    """The step may run again after its effect: the deliveries are the same ones."""
+    scope = TenantScope(new_id())
+    execution = Execution(
+        id=new_id(), workflow_id=new_id(), workflow_version=1, status="running", trigger="api",
+        principal=new_id(), started_at=NOW, input=inline_blob({}), timeout_seconds=60,
+    )  # fmt: skip
+    parts: Any = PortParts(
+        settings=read_settings(WorkflowsSettings, {**ENVIRONMENT, **WORKFLOWS}),
+        scope=scope, ledger=DynamoLedger(scope), executions=None, approvals=None, logs=None,  # type: ignore[arg-type]
+        blobs=None, start_child=None, decide=None, clock=system_clock, ids=new_id,  # type: ignore[arg-type]
+    )  # fmt: skip
+    notices = ports_of(parts, execution, "tell", set()).notices
+    assert notices is not None
+    notice = Notice("webhook", "Stopped", "i-1 is stopping", "warning")
+    with pytest.raises(StepError, match="NO_RECIPIENT"):
+        notices.notify(notice, effect_key="key")
+    subscribe(scope, "system.alert")
+    for _ in range(3):
+        notices.notify(notice, effect_key="key")
+    machine.follow()
+    machine.attempt()
+    (letter,) = post.letters
+    data = json.loads(letter.body)["data"]
+    assert (data["severity"], data["message"]) == ("warning", "Stopped: i-1 is stopping")
+    assert data["execution_id"] == execution.id

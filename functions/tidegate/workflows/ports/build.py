@@ -14,6 +14,7 @@ from tidegate_kit.outbound import OutboundClient, OutboundPolicy
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.identity import public as identity
+from tidegate.integrations import public as integrations
 from tidegate.workflows.domain import Execution, LogEntry, LogLevel
 from tidegate.workflows.nodes import Ports
 from tidegate.workflows.nodes.ports import AwsCall, Notice
@@ -75,6 +76,18 @@ def ports_of(parts: PortParts, execution: Execution, step_id: str, secrets: set[
         member = identity.member(parts.scope, execution.principal)
         return [member.email] if member is not None and member.is_active else []
 
+    def deliver(notice: Notice, effect_key: str) -> list[str]:
+        data = {
+            "severity": notice.severity, "component": "workflow", "status": "notice",
+            "message": f"{notice.title}: {notice.message}", "title": notice.title,
+            "execution_id": execution.id, "workflow_id": execution.workflow_id,
+            "step_id": step_id,
+        }  # fmt: skip
+        return integrations.deliver(
+            parts.scope, type="system.alert", data=data, source_id=f"notice:{effect_key}",
+            clock=parts.clock,
+        )  # fmt: skip
+
     user = parts.scope.user(execution.principal)
     ses = partial(single_attempt_client, "sesv2", settings.aws_region)
     mailer = StepMail(ses, settings.mail_from, journal, user)
@@ -83,7 +96,7 @@ def ports_of(parts: PortParts, execution: Execution, step_id: str, secrets: set[
         http=OutboundHttp(outbound_client(settings), journal),
         ai=StepAi(parts.scope, execution),
         approvals=StepApprovals(parts.approvals, execution, step_id, parts.clock),
-        notices=LedgerNotices(execution, journal, mailer, write, recipients),
+        notices=LedgerNotices(execution, journal, mailer, write, recipients, deliver),
         aws=StepAwsActions(
             journal,
             lambda call: parts.decide(execution, step_id, call),
