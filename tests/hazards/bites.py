@@ -92,6 +92,9 @@ BITES: dict[str, list[Bite] | str] = {
     "F21": "the rule is read off the source, so there is nothing to switch off",
     "H6": "no decision reads an index, so there is nothing to switch off",
     "H12": "a required field has no default to fall back on, so there is nothing to switch off",
+    "H13": "it holds because nothing is warmed up by hand: there is nothing to switch off",
+    "H26": "no state lives in a process, so there is nothing to switch off",
+    "H29": "the layers hold what the lock files name; make package bites with a broken lock",
     "H15": "expiry is part of the key or of the write's condition, not a callable",
 }
 
