@@ -3,6 +3,6 @@
 from tidegate_kit.http import lambda_app
 
 from tidegate.findings.routes import router
-from tidegate.findings.settings import FindingsSettings
+from tidegate.findings.settings import FindingsHttpSettings
 
-handler = lambda_app(router, FindingsSettings)
+handler = lambda_app(router, FindingsHttpSettings)

@@ -12,6 +12,7 @@ from tidegate_kit.http import CurrentCall, PageParams, Paging, PathId
 from tidegate.findings import answers, calls, schemas
 from tidegate.findings.domain import FindingFilters, Group
 from tidegate.findings.errors import ExceptionExists, RefreshRunning
+from tidegate.findings.plans import routes as plan_routes
 from tidegate.findings.router import router
 
 Page = Annotated[PageParams, Depends()]
@@ -163,4 +164,4 @@ def simulate(call: CurrentCall, body: schemas.SimulateBody) -> schemas.Simulatio
     return answers.simulation(calls.simulated(call, body), body.snapshot_at or call.now)
 
 
-__all__ = ["router"]
+__all__ = ["plan_routes", "router"]

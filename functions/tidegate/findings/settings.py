@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 from tidegate_kit.settings import Settings
 
+from tidegate.findings.plans.settings import PlanSettings
+
 
 class EvaluationSettings(Settings):
     """What evaluating needs: where the inventories lie."""
@@ -13,6 +15,10 @@ class EvaluationSettings(Settings):
 
 
 class FindingsSettings(EvaluationSettings):
-    """What the routes and the consumer of events need: the machine that refreshes."""
+    """What starts a refresh needs: the machine."""
 
     findings_refresh_machine_arn: str = Field(min_length=20)
+
+
+class FindingsHttpSettings(FindingsSettings, PlanSettings):
+    """What the routes need."""

@@ -44,9 +44,6 @@ class Accounts(Protocol):
     def allows(self, item: PlanItem) -> bool:
         """True while the item's account is connected for remediation."""
 
-    def connected(self, onboarding_id: str) -> bool:
-        """True while the account is connected for remediation."""
-
     def __call__(self, item: PlanItem) -> Workshop:
         """Enter an item's account. Raises AccessDeniedByAccount."""
 

@@ -71,13 +71,21 @@ class PlanService:
     # ------------------------------------------------------------------- making
 
     def create(
-        self, finding_ids: Sequence[str], hours: int, person: Person, request_id: str | None
+        self,
+        finding_ids: Sequence[str],
+        hours: int,
+        person: Person,
+        request_id: str | None,
+        plan_id: str | None = None,
     ) -> Plan:
         """A plan of these findings' actions, approved or waiting for its approval.
 
-        Raises NotFound, FindingInPlan, FindingNotOpen, TierInsufficient, PolicyDenied,
-        Unprocessable; then nothing is stored.
+        The same `plan_id` again gives the plan that was made. Raises NotFound, FindingInPlan,
+        FindingNotOpen, TierInsufficient, PolicyDenied, Unprocessable; then nothing is stored.
         """
+        made = None if plan_id is None else self._made(plan_id)
+        if made is not None:
+            return made
         # Whole milliseconds: the expiry is hashed as it is shown.
         now = self.clock()
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -87,7 +95,7 @@ class PlanService:
         expires_at = now + timedelta(hours=hours)
         waits = decision.effect == "require_approval"
         plan = Plan(
-            id=self.ids(),
+            id=plan_id or self.ids(),
             status="pending_approval" if waits else "approved",
             plan_hash=plan_hash(items, expires_at),
             items=items,
@@ -113,6 +121,12 @@ class PlanService:
         except ConditionFailed as lost:
             raise FindingInPlan from lost
         return plan
+
+    def _made(self, plan_id: str) -> Plan | None:
+        try:
+            return self.plans.get(plan_id)
+        except NotFound:
+            return None
 
     def _items(self, finding_ids: Sequence[str]) -> tuple[PlanItem, ...]:
         if len(set(finding_ids)) != len(finding_ids):
@@ -224,13 +238,15 @@ class PlanService:
 
     # ------------------------------------------------------------------ running
 
-    def execute(self, plan_id: str, by: str) -> Plan:
-        """Check everything again, then start the run.
+    def execute(self, plan_id: str, by: str, run_id: str | None = None) -> Plan:
+        """Check everything again, then start the run; the same `run_id` again is the same run.
 
         Raises NotFound, PlanNotApproved, PlanExpired, PlanDrift, PlanAlreadyExecuted, PolicyDenied,
         TierInsufficient, ServiceUnavailable.
         """
         plan = self.settle(plan_id)
+        if run_id is not None and plan.execution_id == run_id:
+            return plan
         _must_be_approved(plan)
         must_be_bound(plan, self._approval(plan))
         decisions = ask(self.governance, plan.created_by, plan.items)
@@ -241,7 +257,7 @@ class PlanService:
         drifting = [detail for item in plan.items if (detail := self._drift(item)) is not None]
         if drifting:
             raise PlanDrift(details=drifting)
-        now, run_id = self.clock(), self.ids()
+        now, run_id = self.clock(), run_id or self.ids()
         after = replace(
             plan, status="executing", execution_id=run_id, executed_by=by, executed_at=now
         )
@@ -279,16 +295,20 @@ class PlanService:
             logger.warning("a run is left to the sweep", plan_id=stored.id, cause=error.log)
         return stored
 
-    def undo(self, plan_id: str, item_ids: Sequence[str] | None, by: str) -> Plan:
+    def undo(
+        self, plan_id: str, item_ids: Sequence[str] | None, by: str, run_id: str | None = None
+    ) -> Plan:
         """Start undoing items of an executed plan, or all that can be undone.
 
         Raises NotFound, PlanExecuting, NotReversible, UndoExpired, Unprocessable.
         """
         plan = self.plans.get(plan_id)
+        if run_id is not None and plan.run_id == run_id:
+            return plan
         if plan.status in RUNNING:
             raise PlanExecuting
         chosen = self._undoable(plan, self.plans.entries(plan), item_ids)
-        now, run_id = self.clock(), self.ids()
+        now, run_id = self.clock(), run_id or self.ids()
         after = replace(plan, status="undoing", undo_items=tuple(chosen), undone_by=by)
         return self._run(plan, self._started(after, run_id, now), PlanExecuting())
 
