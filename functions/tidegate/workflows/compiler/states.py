@@ -22,7 +22,8 @@ State = dict[str, Any]
 RETRYABLE_ERROR: Final = "StepRetryable"
 FAILED_ERROR: Final = "StepFailed"
 
-# Faults of Lambda itself: tried again whatever the node says, and no try of the node (WF-6).
+# Faults of Lambda itself, a runtime that died among them: tried again whatever the node says, and
+# no try of the node (WF-6). Effects are journalled, so a repetition finds what has happened (E18).
 _PLATFORM_RETRY: Final[dict[str, Any]] = {
     "ErrorEquals": [
         "Lambda.ClientExecutionTimeoutException",
@@ -30,6 +31,8 @@ _PLATFORM_RETRY: Final[dict[str, Any]] = {
         "Lambda.AWSLambdaException",
         "Lambda.SdkClientException",
         "Lambda.TooManyRequestsException",
+        "Lambda.Unknown",
+        "Runtime.ExitError",
     ],
     "IntervalSeconds": 1,
     "MaxAttempts": 6,
