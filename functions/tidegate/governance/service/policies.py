@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 
 from tidegate_kit.clock import Clock
 from tidegate_kit.errors import Detail
-from tidegate_kit.ids import IdFactory
+from tidegate_kit.ids import IdFactory, id_from
 
 from tidegate.governance.cedar.defaults import AWS_NAME, AWS_TEXT, OTHER_NAME, OTHER_TEXT
 from tidegate.governance.cedar.text import TextProblem
 from tidegate.governance.cedar.validation import problems_of
 from tidegate.governance.domain import Policy, PolicyVersion
 from tidegate.governance.errors import PolicyInvalid, VersionConflict
-from tidegate.governance.identifiers import id_from
 from tidegate.governance.repository.policies import Policies, PolicyExists
 
 _SYSTEM = "system"
@@ -56,8 +55,7 @@ class PolicyService:
         return found
 
     def get(self, policy_id: str) -> Policy:
-        """One policy. Raises NotFound."""
-        self.all()
+        """One policy. Raises NotFound. Writes nothing: ids are known from a list."""
         return self._store.get(policy_id)
 
     def versions(self, policy_id: str) -> list[PolicyVersion]:
@@ -75,7 +73,11 @@ class PolicyService:
         self._demand(text)
         self.all()
         now = self._clock()
-        id_ = self._ids() if effect_key is None else id_from(self._tenant_id, "policy", effect_key)
+        id_ = (
+            self._ids()
+            if effect_key is None
+            else id_from(f"policy\n{self._tenant_id}\n{effect_key}")
+        )
         policy = Policy(id_, name, text, enabled, 1, by, now, now, by)
         try:
             self._store.add(policy)
@@ -125,7 +127,7 @@ class PolicyService:
         self._store.begin(
             [
                 Policy(
-                    id_from(self._tenant_id, "first policy", name), name, text, True, 1,
+                    id_from(f"first policy\n{self._tenant_id}\n{name}"), name, text, True, 1,
                     _SYSTEM, now, now, _SYSTEM,
                 )
                 for name, text in ((AWS_NAME, AWS_TEXT), (OTHER_NAME, OTHER_TEXT))
