@@ -18,6 +18,7 @@ from tidegate_kit.http.app import check_mounted, check_unique, mounted_routes
 from tidegate_kit.http.spec import RouteSpec
 
 from tidegate.accounts.routes import router as accounts
+from tidegate.admin.routes import router as admin
 from tidegate.ai.routes import router as ai
 from tidegate.calendar.routes import router as calendar
 from tidegate.findings.routes import router as findings
@@ -28,6 +29,7 @@ from tidegate.lab.routes import router as lab
 from tidegate.manifest import deployed, openapi
 from tidegate.monitoring.routes import router as monitoring
 from tidegate.onboarding.routes import router as onboarding
+from tidegate.pipelines.routes import router as pipelines
 from tidegate.profile.routes import router as profile
 from tidegate.realtime.routes import router as realtime
 from tidegate.templates.routes import router as templates
@@ -35,6 +37,7 @@ from tidegate.workflows.routes import router as workflows
 
 ROUTERS: tuple[Router, ...] = (
     accounts,
+    admin,
     ai,
     calendar,
     findings,
@@ -44,6 +47,7 @@ ROUTERS: tuple[Router, ...] = (
     lab,
     monitoring,
     onboarding,
+    pipelines,
     profile,
     workflows,
     realtime,

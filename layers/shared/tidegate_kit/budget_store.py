@@ -93,14 +93,18 @@ class BudgetModels:
 class DynamoBudgetStore:
     """BudgetStore on one domain's table."""
 
-    def __init__(self, scope: TenantScope, models: BudgetModels) -> None:
+    def __init__(
+        self, scope: TenantScope, models: BudgetModels, default: Limits | None = None
+    ) -> None:
+        """`default`: the limits of a tenant that has set none."""
         self._scope = scope
         self._models = models
+        self._default = default or Limits()
 
     def limits(self) -> Limits:
         (item,) = batch_get([(self._models.limits, self._scope.pk, "BUDGET")])
         if item is None:
-            return Limits()
+            return self._default
         return Limits(_whole(item.monthly), _whole(item.per_user), int(item.revision))
 
     def set_limits(self, monthly: int | None, per_user: int | None, now: datetime) -> Limits:
