@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Sequence
 
 Adjacency = Sequence[Sequence[int]]
+_ONE = ord("1")
 
 
 def predecessors_of(successors: Adjacency) -> list[list[int]]:
@@ -63,17 +64,16 @@ def stable_order(successors: Adjacency) -> list[int]:
 
 def reachable(successors: Adjacency, sources: Sequence[int]) -> int:
     """Bit mask of the nodes that can be reached from `sources`, which are included."""
-    seen = 0
+    seen = bytearray(b"0" * len(successors))
     stack = list(sources)
     for node in stack:
-        seen |= 1 << node
+        seen[node] = _ONE
     while stack:
         for target in successors[stack.pop()]:
-            bit = 1 << target
-            if not seen & bit:
-                seen |= bit
+            if seen[target] != _ONE:
+                seen[target] = _ONE
                 stack.append(target)
-    return seen
+    return int(seen[::-1] or b"0", 2)
 
 
 def ancestors(order: Sequence[int], successors: Adjacency) -> list[int]:

@@ -64,15 +64,14 @@ def too_deep(value: object, limit: int) -> bool:
     """True when a list or object nests deeper than `limit`; iterative, so no stack runs out."""
     level: list[Any] = [value]
     for _ in range(limit + 1):
-        below: list[Any] = []
-        for item in level:
-            for child in item.values() if type(item) is dict else item:
-                kind = type(child)
-                if kind is dict or kind is list:
-                    below.append(child)
-        if not below:
+        level = [
+            child
+            for item in level
+            for child in (item.values() if type(item) is dict else item)
+            if type(child) is dict or type(child) is list
+        ]
+        if not level:
             return False
-        level = below
     return True
 
 
