@@ -14,6 +14,7 @@ from tidegate_kit.http.spec import RouteSpec
 
 from tidegate.manifest import failures
 from tidegate.manifest.example import example_of
+from tidegate.manifest.names import with_plain_names
 
 CONTRACT_VERSION = "1.0"
 _DESCRIPTION = (
@@ -71,6 +72,8 @@ def document(routers: Sequence[Router]) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Error"] = failures.SCHEMA
+    made = with_plain_names(made)
+    components = made["components"]
     components["securitySchemes"] = _SECURITY_SCHEMES
     components["examples"], components["responses"] = {}, {}
     for route in routes:
