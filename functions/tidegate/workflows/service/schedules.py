@@ -162,6 +162,10 @@ class ScheduleService:
                 raise
             logger.warning("the scheduler follows later", cause=error.log)
 
+    def forget(self, workflow_id: str) -> None:
+        """Take a workflow out of the scheduler, whatever the table says. Raises 503."""
+        self._scheduler.delete(workflow_id)
+
     @staticmethod
     def _check(schedule: Schedule) -> None:
         problems: list[Detail] = []
