@@ -8,8 +8,10 @@ from datetime import datetime
 from tidegate.governance.chain import Entry, Verification
 from tidegate.governance.domain import Approval, Policy, RecordedDecision
 from tidegate.governance.schemas import (
+    ActorModel,
     ApprovalModel,
     AuditEntry,
+    AuditResource,
     ChangedDecision,
     ContextModel,
     DecisionModel,
@@ -98,8 +100,16 @@ def approval(found: Approval | workflows.Approval, now: datetime) -> ApprovalMod
 
 
 def audit_entry(found: Entry) -> AuditEntry:
-    """An audit entry."""
-    return AuditEntry(**found.fields, prev_hash=found.prev_hash, hash=found.hash)
+    """An audit entry; one that was tampered with beyond reading is shown by its place alone."""
+    try:
+        return AuditEntry(**found.fields, prev_hash=found.prev_hash, hash=found.hash)
+    except (ValueError, TypeError):
+        return AuditEntry(
+            sequence=found.place, timestamp=found.timestamp,
+            actor=ActorModel(type="", id="", email="", ip=""), action="",
+            resource=AuditResource(type="", id=""), outcome="", request_id="",
+            details={"unreadable": True}, prev_hash=found.prev_hash, hash=found.hash,
+        )  # fmt: skip
 
 
 def verification(found: Verification) -> VerificationModel:

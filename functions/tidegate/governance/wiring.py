@@ -14,7 +14,12 @@ from tidegate_kit.tenancy import TenantScope
 
 from tidegate.governance.audit_settings import AuditSettings
 from tidegate.governance.repository.approvals import Approvals, DynamoApprovals
-from tidegate.governance.repository.audit import DynamoAudit, DynamoAuditKeys, S3Checkpoints
+from tidegate.governance.repository.audit import (
+    AuditLog,
+    DynamoAudit,
+    DynamoAuditKeys,
+    S3Checkpoints,
+)
 from tidegate.governance.repository.decisions import Decisions, DynamoDecisions
 from tidegate.governance.repository.policies import DynamoPolicies
 from tidegate.governance.service.approvals import ApprovalService, Member
@@ -71,9 +76,22 @@ def decisions_of(scope: TenantScope) -> Decisions:
 def audit_of(scope: TenantScope, clock: Clock = system_clock) -> AuditService:
     """The tenant's audit log."""
     settings = settings_of(AuditSettings)
-    bucket = S3Checkpoints(scope, platform_client("s3", settings.aws_region), settings.data_bucket)
-    vault = AuditVault(scope.tenant_id, DynamoAuditKeys(scope, clock), kms_sealer(settings))
-    return AuditService(DynamoAudit(scope, clock), bucket, vault, partial(_email_of, scope))
+    client = platform_client("s3", settings.aws_region)
+    copies = S3Checkpoints(scope, client, settings.data_bucket)
+    return AuditService(
+        audit_log(scope, clock), copies, audit_keys(scope, clock), partial(_email_of, scope)
+    )
+
+
+def audit_log(scope: TenantScope, clock: Clock = system_clock) -> AuditLog:
+    """Its rows."""
+    return DynamoAudit(scope, clock)
+
+
+def audit_keys(scope: TenantScope, clock: Clock = system_clock) -> AuditVault:
+    """Its secret key."""
+    sealer = kms_sealer(settings_of(Settings))
+    return AuditVault(scope.tenant_id, DynamoAuditKeys(scope, clock), sealer)
 
 
 def _email_of(scope: TenantScope, user_id: str) -> str:

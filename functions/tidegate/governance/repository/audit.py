@@ -116,7 +116,7 @@ class DynamoAudit:
             range_ = AuditItem.sk.between(audit_sk(after + 1), audit_sk(upto))
         with store_errors():
             for item in AuditItem.query(self._pk, range_, consistent_read=True):
-                yield _entry_of(item)
+                yield entry_from(item)
 
     def page(
         self, filters: AuditFilters, skip: int, limit: int, start: Mapping[str, Any] | None
@@ -133,7 +133,7 @@ class DynamoAudit:
                 if skip > 0:
                     skip -= 1
                     continue
-                rows.append(_entry_of(item))
+                rows.append(entry_from(item))
                 if len(rows) > limit:
                     break
         more = len(rows) > limit
@@ -226,7 +226,8 @@ def _condition(filters: AuditFilters) -> Condition | None:
     return whole
 
 
-def _entry_of(item: AuditItem) -> Entry:
+def entry_from(item: AuditItem) -> Entry:
+    """The entry of a stored row."""
     number = item.sk.removeprefix(_PREFIX)
     place = int(number) if number.isascii() and number.isdigit() else 0
     return Entry(
