@@ -13,12 +13,14 @@ from typing import Any
 
 from tidegate_kit.http.spec import RouteSpec
 from tidegate_kit.ids import new_id
+from tidegate_kit.tenancy import TenantScope
 
 from tests.builders.accounts import Seen, add_account, add_inventory
 from tests.builders.api import ApiClient
 from tests.builders.governance import FORBID
 from tests.builders.lab import Lab, wave
 from tests.builders.members import SignedIn
+from tests.builders.plans import stored_plan
 from tests.builders.workflows import chain, node
 
 SCHEDULE = {"expression": "rate(1 day)"}
@@ -137,6 +139,10 @@ def _policy(client: ApiClient, owner: SignedIn) -> str:
     return str(_post(client, owner, "/governance/policies", body)["id"])
 
 
+def _plan(client: ApiClient, owner: SignedIn) -> str:
+    return stored_plan(TenantScope(owner.tenant_id), owner.user_id).id
+
+
 # The path up to its first id -> what that id names. The longest fitting entry counts.
 VICTIMS: dict[str, Make] = {
     "/auth/sessions/": lambda client, owner: owner.session_id,
@@ -152,6 +158,7 @@ VICTIMS: dict[str, Make] = {
     "/approvals/": _approval,
     "/governance/policies/": _policy,
     "/templates/": _template,
+    "/waste/plans/": _plan,
     "/v1/calendar/events/": _event,
     "/v1/calendar/tasks/": _task,
     "/user/communication-targets/": _target,

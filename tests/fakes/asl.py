@@ -1,9 +1,9 @@
 """Runs a state machine definition in this process: the part of the States Language that ours use.
 
-Task (a function), Choice, Map (inline), Pass, Succeed, Fail, Retry and Catch by error name, JSONata
-expressions of the forms ``$states.input.<path>``, ``$states.errorOutput.Error`` and
+Task (a function), Choice, Map (inline), Pass, Wait, Succeed, Fail, Retry, Catch by error name,
+JSONata expressions of the forms ``$states.input.<path>``, ``$states.errorOutput.Error`` and
 ``<either> = true``. Anything else raises, so a definition cannot lean on what is not modelled.
-Waiting between retries is counted, not done.
+Waiting is counted, not done.
 """
 
 from __future__ import annotations
@@ -76,6 +76,9 @@ class Machine:
             items = value(state["Items"], {"input": given})
             result = [self._run(state["ItemProcessor"], item) for item in items]
         elif kind == "Pass":
+            result = given
+        elif kind == "Wait":
+            self.waited += float(value(state["Seconds"], {"input": given}))
             result = given
         else:
             raise NotImplementedError(kind)
