@@ -9,11 +9,12 @@ import boto3
 import pytest
 from tidegate.admin import routes, tasks, wiring
 from tidegate.identity.models import AdminsItem
+from tidegate.identity.public import administration as identity
 from tidegate.monitoring.wiring import _health_service
 from tidegate.profile.routes import router as profile_routes
-from tidegate_kit import dynamo
 from tidegate_kit.auth.models import TenantItem
 from tidegate_kit.clock import system_clock
+from tidegate_kit.errors import ServiceUnavailable
 from tidegate_kit.gateway_routes import DeployedRoute
 from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings, settings_of
@@ -184,9 +185,9 @@ def test_two_administrators_cannot_demote_each_other_at_once(client: IdentityCli
     pair = [admin(), admin()]
     outcome = race(
         2,
-        lambda worker, _: wiring.identity.administration().change(
+        lambda worker, _: identity.administration().change(
             pair[1 - worker].user_id,
-            wiring.identity.UserChange(roles=frozenset({"user"})),
+            identity.UserChange(roles=frozenset({"user"})),
             pair[worker].user_id,
         ),
         rounds=1,
@@ -471,7 +472,7 @@ def test_an_erasure_that_dies_is_begun_again(
 
     def dies(self: Any, logical: str, scope: TenantScope, keep: frozenset[str]) -> int:
         if logical == "identity":
-            raise dynamo.ServiceUnavailable(log="killed")
+            raise ServiceUnavailable(log="killed")
         return real(self, logical, scope, keep)
 
     with monkeypatch.context() as patched:

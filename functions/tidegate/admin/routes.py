@@ -131,12 +131,12 @@ def system(call: CurrentCall) -> schemas.System:
     return schemas.System(**monitoring.platform_numbers(call), certificate=certificate)
 
 
-@router.get(
-    "/admin/health", permission=_READ,
-    responses={503: {"model": schemas.AdminHealth, "description": "Unhealthy; `error` says why."}},
-)  # fmt: skip
+@router.get("/admin/health", permission=_READ)
 def platform_health(call: CurrentCall, response: Response) -> schemas.AdminHealth:
-    """Health with the identity of every table: as configured, and as reached."""
+    """Health with the identity of every table: as configured, and as reached.
+
+    503 when unhealthy or when a table is not the configured one, with this body and the error.
+    """
     body = monitoring.health(call, response)
     states = stores.examine(call.settings, overview.TABLES, wiring.tables())
     users = sum(int(one.user_count) for one in wiring.people(call).tenants())

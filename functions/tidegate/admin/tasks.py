@@ -8,7 +8,7 @@ from tidegate_kit.clock import system_clock
 from tidegate_kit.observability import logger
 
 from tidegate.admin import erasing
-from tidegate.identity.public import administration as identity
+from tidegate.identity.public import erasures as identity
 
 
 def erase(event: dict[str, Any], context: object) -> dict[str, int]:

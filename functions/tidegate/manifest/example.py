@@ -68,6 +68,8 @@ def _by_type(schema: dict[str, Any], schemas: dict[str, Any], depth: int, name: 
             if depth < _MAX_DEPTH or key in schema.get("required", [])
         }
     if kind == "array":
+        if "prefixItems" in schema:  # a tuple
+            return [example_of(part, schemas, depth + 1) for part in schema["prefixItems"]]
         if depth >= _MAX_DEPTH or "items" not in schema:
             return []
         return [example_of(schema["items"], schemas, depth + 1)] * max(1, schema.get("minItems", 1))

@@ -21,7 +21,7 @@ from tidegate.monitoring.repository.metrics import DynamoMetrics, GlobalMetrics,
 from tidegate.monitoring.service.certificate import CertificateProbe
 from tidegate.monitoring.service.health import HealthService
 from tidegate.monitoring.service.watch import Watch
-from tidegate.monitoring.settings import MonitoringSettings
+from tidegate.monitoring.settings import CountingSettings, MonitoringSettings
 
 
 class SqsQueueProbe:
@@ -71,7 +71,7 @@ def alerts() -> GlobalAlerts:
 
 def start_task() -> Settings:
     """What a function without HTTP needs before its first read; once per process."""
-    settings: Settings = settings_of(Settings)
+    settings: Settings = settings_of(CountingSettings)
     _configure(settings)
     return settings
 
@@ -96,7 +96,7 @@ class _ShownCertificate:
 
 def certificate_probe() -> CertificateProbe:
     """Looks at PUBLIC_BASE_URL."""
-    return _ShownCertificate(settings_of(Settings).public_base_url)
+    return _ShownCertificate(settings_of(CountingSettings).public_base_url)
 
 
 def watch() -> Watch:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from tidegate_kit.clock import system_clock
 from tidegate_kit.observability import logger
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.events.public import publish_changes
+from tidegate.monitoring.public import tenant_metrics
 from tidegate.realtime import wiring
+from tidegate.realtime.public import connected_tenants, publish
 from tidegate.realtime.repository.connections import DynamoConnections, GlobalConnections
 from tidegate.realtime.service.handshake import Refused
 
@@ -121,3 +124,24 @@ def sweep(event: dict[str, Any], context: object) -> Answer:
     closed = wiring.sweep().run(GlobalConnections().all())
     logger.info("sockets swept", closed=closed)
     return {"closed": closed}
+
+
+def broadcast(event: dict[str, Any], context: object) -> Answer:
+    """Every minute: tell each tenant with an open socket its numbers (RT-4, EVT-6).
+
+    The minute names the event, so a schedule that ticks twice tells once.
+    """
+    if event.get(_PING):
+        return {"pong": True}
+    wiring.start_sockets()
+    now, told, failed = system_clock(), 0, 0
+    for scope in connected_tenants():
+        try:
+            source = f"metrics:{now:%Y-%m-%dT%H:%M}"
+            data = tenant_metrics(scope)
+            told += publish(scope, "metrics_update", data, source_id=source, now=now) is not None
+        except Exception:
+            # The others are told; the next minute tries again.
+            logger.exception("metrics not told", tenant_id=scope.tenant_id)
+            failed += 1
+    return {"told": told, "failed": failed}

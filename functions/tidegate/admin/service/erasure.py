@@ -14,7 +14,7 @@ from typing import Protocol
 from tidegate_kit.observability import logger
 from tidegate_kit.tenancy import TenantScope, UserScope
 
-from tidegate.identity.public.administration import Erasure
+from tidegate.identity.public.erasures import Erasure
 
 _LAST = "identity"  # its rows say that the tenant was there, so they go last
 

@@ -23,6 +23,7 @@ __all__ = [
     "canonical_username",
     "member",
     "read_names",
+    "tenant_exists",
     "tenant_is_active",
     "tenants",
 ]
@@ -61,6 +62,11 @@ def tenants() -> Iterator[TenantScope]:
     """Every tenant, for schedules; inactive ones too (see `tenant_is_active`)."""
     for tenant_id in GlobalAccounts().tenant_ids():
         yield TenantScope(tenant_id)
+
+
+def tenant_exists(scope: TenantScope) -> bool:
+    """False for an unknown or deleted tenant."""
+    return DynamoMembers(scope).tenant() is not None
 
 
 def tenant_is_active(scope: TenantScope) -> bool:

@@ -1,4 +1,4 @@
-"""Users and tenants for administrators, and what is still to be erased.
+"""Users and tenants for administrators.
 
 Apart from `public`, because hashing and tokens cost a worker much to import.
 """
@@ -6,8 +6,6 @@ Apart from `public`, because hashing and tokens cost a worker much to import.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from datetime import datetime
 from functools import cache
 
 from tidegate_kit.auth.models import TenantItem, UserItem
@@ -17,7 +15,6 @@ from tidegate_kit.ids import IdFactory, new_id
 from tidegate.identity.errors import EmailAlreadyRegistered, LastAdmin, LastOwner, UsernameTaken
 from tidegate.identity.repository.accounts import GlobalAccounts
 from tidegate.identity.repository.administration import GlobalAdministration
-from tidegate.identity.repository.erasures import Erasure, GlobalErasures
 from tidegate.identity.repository.invitations import DynamoInvitations
 from tidegate.identity.repository.logins import GlobalLogins
 from tidegate.identity.repository.members import DynamoMembers
@@ -36,7 +33,6 @@ __all__ = [
     "AdminService",
     "Email",
     "EmailAlreadyRegistered",
-    "Erasure",
     "LastAdmin",
     "LastOwner",
     "Name",
@@ -50,9 +46,6 @@ __all__ = [
     "Username",
     "UsernameTaken",
     "administration",
-    "begin_erasure",
-    "erasures",
-    "finish_erasure",
     "parse_targets",
     "sorted_roles",
 ]
@@ -73,18 +66,3 @@ def administration(clock: Clock = system_clock, ids: IdFactory = new_id) -> Admi
 def _passwords() -> Passwords:
     # It only hashes: the cost of old hashes matters where passwords are checked.
     return Passwords(bcrypt_cost=0)
-
-
-def erasures() -> Iterator[Erasure]:
-    """Removed users and tenants whose data is still to be erased."""
-    return GlobalErasures().all()
-
-
-def begin_erasure(tenant_id: str, by: str, now: datetime) -> None:
-    """Switch a tenant off for good and ask for its erasure. Raises NotFound."""
-    GlobalErasures().begin(tenant_id, by, now)
-
-
-def finish_erasure(done: Erasure) -> None:
-    """Nothing of it is left."""
-    GlobalErasures().finish(done)
