@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from tidegate_kit.money import money_text
 
 from tidegate.accounts import schemas
 from tidegate.accounts.permissions import FeatureState, delta_template
 from tidegate.accounts.service import AccountRow, Overview, Removal
 from tidegate.discovery.public import DiscoveryView, Resource
 from tidegate.onboarding.public import Connection
+from tidegate.pipelines.public import CostPoint
 
 _NOTHING = "0.00"
 
@@ -74,7 +78,7 @@ def dashboard(overview: Overview, now: datetime) -> schemas.Dashboard:
         setup_required=overview.setup_required,
         accounts=_account_counts(overview),
         resources=_resource_counts(overview),
-        costs=schemas.Costs(month_to_date=None, last_month=None, forecast_month=None, series=[]),
+        costs=costs(overview.costs, now),
         savings=schemas.Savings(
             identified_monthly=_NOTHING,
             realised_to_date=_NOTHING,
@@ -88,6 +92,34 @@ def dashboard(overview: Overview, now: datetime) -> schemas.Dashboard:
         alerts=alerts(overview.connections),
         generated_at=now,
     )
+
+
+def costs(series: Sequence[CostPoint], now: datetime) -> schemas.Costs:
+    """This month and the last one; null where no day is known."""
+    return schemas.Costs(
+        month_to_date=month_to_date(series, now),
+        last_month=_sum([point for point in series if point.date < _first(now)]),
+        forecast_month=None,
+        series=[
+            schemas.CostPoint(date=point.date.isoformat(), amount=money_text(point.amount))
+            for point in series
+        ],
+    )
+
+
+def month_to_date(series: Sequence[CostPoint], now: datetime) -> str | None:
+    """What this month has cost so far, as far as is known."""
+    return _sum([point for point in series if point.date >= _first(now)])
+
+
+def _first(now: datetime) -> date:
+    return now.astimezone(UTC).date().replace(day=1)
+
+
+def _sum(points: Sequence[CostPoint]) -> str | None:
+    if not points:
+        return None
+    return money_text(sum((point.amount for point in points), Decimal(0)))
 
 
 def _account_counts(overview: Overview) -> schemas.AccountCounts:
@@ -135,7 +167,7 @@ def summary(overview: Overview, now: datetime) -> schemas.Summary:
         open_findings=0,
         identified_monthly=_NOTHING,
         pending_approvals=0,
-        month_to_date=None,
+        month_to_date=month_to_date(overview.costs, now),
         generated_at=now,
     )
 

@@ -13,6 +13,7 @@ from tidegate_kit.observability import logger
 from tidegate.accounts.permissions import FeatureState, features
 from tidegate.discovery.public import DiscoveryView, Resource, ResourceFilters, Totals
 from tidegate.onboarding.public import Connection
+from tidegate.pipelines.public import CostPoint
 
 
 class Connections(Protocol):
@@ -52,6 +53,19 @@ class Inventory(Protocol):
         """Every service that a discovery reads."""
 
 
+class Costs(Protocol):
+    """The tenant's cost series."""
+
+    def series(self) -> Sequence[CostPoint]:
+        """Known days of the last month and this one, oldest first."""
+
+    def hide(self, account_id: str) -> None:
+        """Take an account's costs out of every read."""
+
+    def delete_some(self, account_id: str) -> bool:
+        """Delete some of what was hidden; True when nothing is left."""
+
+
 @dataclass(frozen=True)
 class AccountRow:
     """A registration and the size of its inventory; None until a discovery has run."""
@@ -67,6 +81,7 @@ class Overview:
     by_status: Mapping[str, int]
     totals: Totals
     connections: Sequence[Connection]
+    costs: Sequence[CostPoint]
 
     @property
     def connected(self) -> int:
@@ -91,9 +106,10 @@ class Removal:
 class Accounts:
     """The accounts of one tenant."""
 
-    def __init__(self, connections: Connections, inventory: Inventory) -> None:
+    def __init__(self, connections: Connections, inventory: Inventory, costs: Costs) -> None:
         self._connections = connections
         self._inventory = inventory
+        self._costs = costs
 
     def rows(self, choose: Callable[[list[Connection]], list[Connection]]) -> list[AccountRow]:
         """The chosen ones of all living registrations, newest first."""
@@ -109,7 +125,7 @@ class Accounts:
         """Everything the dashboard counts."""
         connections = self._connections.all()
         by_status = Counter[str](connection.status for connection in connections)
-        return Overview(by_status, self._inventory.totals(), connections)
+        return Overview(by_status, self._inventory.totals(), connections, self._costs.series())
 
     def resources(
         self, filters: ResourceFilters, skip: int, limit: int, start: Mapping[str, Any] | None
@@ -136,7 +152,9 @@ class Accounts:
         gone = self._connections.disconnect(onboarding_id, actor)
         try:
             self._inventory.hide(account_id)
-            done = self._inventory.delete_some(account_id)
+            self._costs.hide(account_id)
+            deleted = [store.delete_some(account_id) for store in (self._inventory, self._costs)]
+            done = all(deleted)
         except ServiceUnavailable as error:
             logger.warning("the stream will finish the disconnect", cause=error.log)
             done = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidegate_kit.settings import Settings
@@ -15,6 +15,8 @@ from tidegate.discovery import public as discovery
 from tidegate.discovery.public import DiscoveryView, Resource, ResourceFilters, Totals
 from tidegate.onboarding import public as onboarding
 from tidegate.onboarding.public import Connection
+from tidegate.pipelines import public as pipelines
+from tidegate.pipelines.public import CostPoint
 
 _INLINE_STEPS = 1  # batches that a call deletes itself; the stream's consumer does the rest
 
@@ -67,6 +69,29 @@ class TenantInventory:
         return discovery.service_names()
 
 
+@dataclass(frozen=True)
+class TenantCosts:
+    """Costs through the public functions of pipelines. `now` is the call's instant."""
+
+    scope: TenantScope
+    now: datetime
+
+    def series(self) -> Sequence[CostPoint]:
+        today = self.now.astimezone(UTC).date()
+        last_month = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
+        return pipelines.cost_series(self.scope, None, None, None, last_month, today)
+
+    def hide(self, account_id: str) -> None:
+        pipelines.hide_account(self.scope, account_id, lambda: self.now)
+
+    def delete_some(self, account_id: str) -> bool:
+        return pipelines.delete_account(self.scope, account_id, steps=_INLINE_STEPS)
+
+
 def accounts(settings: Settings, scope: TenantScope, now: datetime) -> Accounts:
     """The accounts of a tenant, at the instant of a call."""
-    return Accounts(TenantConnections(settings, scope, now), TenantInventory(scope, now))
+    return Accounts(
+        TenantConnections(settings, scope, now),
+        TenantInventory(scope, now),
+        TenantCosts(scope, now),
+    )

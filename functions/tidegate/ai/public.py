@@ -32,6 +32,7 @@ __all__ = [
     "Total",
     "UnknownModel",
     "Usage",
+    "forget_tenant",
     "infer",
     "usage",
 ]
@@ -61,3 +62,8 @@ def usage(scope: TenantScope, month: str) -> Total:
     last = calendar.monthrange(year, number)[1]
     rows = wiring.store_of(scope).usage(date(year, number, 1), date(year, number, last))
     return total(rows, month)
+
+
+def forget_tenant(scope: TenantScope, limit: int = 500) -> bool:
+    """Delete up to `limit` rows of the tenant; True when nothing is left. May be called again."""
+    return wiring.store_of(scope).delete_some(limit) == 0

@@ -13,6 +13,7 @@ from tidegate_kit.tenancy import TenantScope
 from tidegate.discovery import public as discovery
 from tidegate.onboarding.domain import Registration
 from tidegate.onboarding.settings import OnboardingSettings
+from tidegate.pipelines import public as pipelines
 
 
 def start(
@@ -81,7 +82,9 @@ def run_status(registration: Registration) -> str:
 
 
 def clean_up(tenant_id: str, account_id: str) -> None:
-    """Take a disconnected account's inventory out of all reads, then delete it (CLI-2)."""
+    """Take a disconnected account's data out of all reads, then delete it (CLI-2)."""
     scope = TenantScope(tenant_id)
     discovery.hide_account(scope, account_id)
+    pipelines.hide_account(scope, account_id)
     discovery.delete_account(scope, account_id)
+    pipelines.delete_account(scope, account_id)

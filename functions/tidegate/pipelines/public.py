@@ -5,14 +5,30 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+from tidegate_kit.budgets import BudgetExceeded, Budgets, Reservation
 from tidegate_kit.clock import Clock, system_clock
+from tidegate_kit.ids import new_id
+from tidegate_kit.money import to_nano
 from tidegate_kit.tenancy import TenantScope
 
+from tidegate.pipelines.budget import budget_store
 from tidegate.pipelines.domain import CostPoint
 from tidegate.pipelines.repository import DynamoCostSeries
+from tidegate.pipelines.repository.deletion import delete_some
 from tidegate.pipelines.service import series
 
-__all__ = ["CostPoint", "cost_series", "delete_account", "hide_account", "month_costs"]
+__all__ = [
+    "BudgetExceeded",
+    "CostPoint",
+    "Reservation",
+    "cost_series",
+    "delete_account",
+    "forget_tenant",
+    "hide_account",
+    "month_costs",
+    "reserve_aws_api",
+    "settle_aws_api",
+]
 
 _STEP = 500
 
@@ -56,3 +72,30 @@ def delete_account(scope: TenantScope, account_id: str, steps: int | None = None
             return True
         left = None if left is None else left - 1
     return False
+
+
+def reserve_aws_api(
+    scope: TenantScope, worst_case: Decimal, clock: Clock = system_clock
+) -> Reservation:
+    """Take the price of one paid AWS call (USD) from the month's budget, before the call (PIP-2).
+
+    Raises BudgetExceeded (429), ServiceUnavailable. What is never settled is given back by the
+    sweep within 15 minutes.
+    """
+    return Budgets(budget_store(scope.tenant_id), clock, new_id).reserve(to_nano(worst_case))
+
+
+def settle_aws_api(
+    scope: TenantScope, reservation: Reservation, cost: Decimal, clock: Clock = system_clock
+) -> None:
+    """Count what the call cost (USD), at most what was reserved; 0 gives it back."""
+    Budgets(budget_store(scope.tenant_id), clock, new_id).settle(reservation, to_nano(cost))
+
+
+def forget_tenant(scope: TenantScope, limit: int = 500) -> bool:
+    """Delete up to `limit` rows of the tenant; True when nothing is left. May be called again.
+
+    Uploaded cost files are objects under focus/<tenant>/ of the data bucket: the caller's to
+    delete.
+    """
+    return delete_some(scope, limit) == 0

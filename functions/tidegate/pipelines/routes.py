@@ -10,6 +10,7 @@ from tidegate_kit.http import CurrentCall, PageParams, Paging, PathId, Router
 from tidegate_kit.ids import id_from, new_id
 
 from tidegate.pipelines import answers, schemas, wiring
+from tidegate.pipelines.budget import budget_store
 from tidegate.pipelines.errors import ExecutionFinished, PipelineRunning
 from tidegate.pipelines.service.runs import Runs, known
 
@@ -34,13 +35,13 @@ def list_pipelines(call: CurrentCall, params: Page) -> schemas.PipelineList:
 @router.get("/pipelines/budget", permission=_READ)
 def read_api_budget(call: CurrentCall) -> schemas.BudgetView:
     """What paid AWS calls may cost a month, and have cost in this one."""
-    return answers.budget(wiring.budget_store(call.principal.tenant_id), call.now)
+    return answers.budget(budget_store(call.principal.tenant_id), call.now)
 
 
 @router.put("/pipelines/budget", permission=_RUN)
 def change_api_budget(body: schemas.BudgetBody, call: CurrentCall) -> schemas.BudgetView:
     """Set the limit. What is committed already stays."""
-    store = wiring.budget_store(call.principal.tenant_id)
+    store = budget_store(call.principal.tenant_id)
     store.set_limits(answers.limit(body.aws_api_monthly), None, call.now)
     return answers.budget(store, call.now)
 

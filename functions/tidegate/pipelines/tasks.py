@@ -12,6 +12,7 @@ from tidegate_kit.observability import logger
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.pipelines import wiring
+from tidegate.pipelines.budget import budget_store
 from tidegate.pipelines.service import engine
 from tidegate.pipelines.service.ticks import repair, start_due
 from tidegate.pipelines.stages import WORKS
@@ -40,7 +41,7 @@ def tick(event: Mapping[str, Any], context: object) -> dict[str, int]:
     counts = {
         "started": start_due(parts),
         "repaired": repair(parts),
-        "released": sweep(wiring.reservations(), wiring.budget_store, system_clock),
+        "released": sweep(wiring.reservations(), budget_store, system_clock),
     }
     logger.info("pipelines ticked", extra=counts)
     return counts

@@ -6,19 +6,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 from tidegate_kit.aws_session import CustomerSession
-from tidegate_kit.budget_store import DynamoBudgetStore, DynamoGlobalReservations
-from tidegate_kit.budgets import Budgets, Limits
+from tidegate_kit.budget_store import DynamoGlobalReservations
+from tidegate_kit.budgets import Budgets
 from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.dynamo import Store, configure_store
 from tidegate_kit.errors import NotFound
 from tidegate_kit.ids import new_id
-from tidegate_kit.money import to_nano
 from tidegate_kit.observability import identify
 from tidegate_kit.settings import settings_of
 from tidegate_kit.tenancy import TenantScope
@@ -28,6 +26,7 @@ from tidegate.onboarding import public as onboarding
 from tidegate.pipelines.adapters.accounts import AccountDiscovery, ConnectedAccounts
 from tidegate.pipelines.adapters.cost_explorer import SessionCostExplorer
 from tidegate.pipelines.adapters.files import S3CostFiles
+from tidegate.pipelines.budget import budget_store
 from tidegate.pipelines.executions import PipelineName
 from tidegate.pipelines.models import API_BUDGET
 from tidegate.pipelines.repository import DynamoCostSeries, DynamoExecutions, GlobalPipelines
@@ -37,7 +36,6 @@ from tidegate.pipelines.service.ticks import TickParts
 from tidegate.pipelines.service.work import Parts
 from tidegate.pipelines.settings import PipelinesSettings
 
-DEFAULT_LIMITS = Limits(monthly=to_nano(Decimal("5.00")))  # contract 2.14
 _STEPS_FOR_SECONDS = 60.0  # then the state machine calls again
 _MARGIN_MILLIS = 60_000
 
@@ -48,11 +46,6 @@ def start_task() -> PipelinesSettings:
     configure_store(Store(settings.table_prefix, settings.aws_region))
     identify(settings, "pipelines")
     return settings
-
-
-def budget_store(tenant_id: str) -> DynamoBudgetStore:
-    """What a tenant may spend on paid AWS calls."""
-    return DynamoBudgetStore(TenantScope(tenant_id), API_BUDGET, DEFAULT_LIMITS)
 
 
 def reservations() -> DynamoGlobalReservations:

@@ -6,17 +6,25 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import boto3
 import pytest
+from tidegate.accounts import answers
+from tidegate.accounts.wiring import TenantCosts
+from tidegate.onboarding import inventory
 from tidegate.pipelines import public
+from tidegate.pipelines.budget import budget_store
 from tidegate.pipelines.domain import CostLine, CostPoint, DayCosts, Source
 from tidegate.pipelines.errors import AccountGone, TooManyLines
-from tidegate.pipelines.repository import CostSeries, DynamoCostSeries
+from tidegate.pipelines.executions import new_execution
+from tidegate.pipelines.repository import CostSeries, DynamoCostSeries, DynamoExecutions
 from tidegate.pipelines.service import series
 from tidegate_kit.ids import new_id
-from tidegate_kit.settings import Settings
+from tidegate_kit.settings import Settings, settings_of
 from tidegate_kit.tenancy import TenantScope
 
+from tests.builders.settings import PREFIX, REGION
 from tests.fakes.pipelines import MemoryCostSeries
+from tests.fakes.tables import dump_tables
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 ONE, TWO = "111111111111", "222222222222"
@@ -120,3 +128,55 @@ def test_public_reads_are_of_one_tenant(platform: Settings) -> None:
     assert read(mine) == []
     assert public.delete_account(mine, ONE, steps=1) is False
     assert public.delete_account(mine, ONE) is True
+
+
+def test_the_dashboard_and_the_disconnect_know_the_costs(
+    platform: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CLI-2: costs are on the dashboard, and out of it with the account."""
+    scope = TenantScope(new_id())
+    DynamoCostSeries(scope).write(ONE, 0, [day(-1, "1"), day(0, "2"), day(8, "3")], NOW)
+    costs = TenantCosts(scope, NOW)
+    shown = answers.costs(costs.series(), NOW)
+    assert (shown.month_to_date, shown.last_month, shown.forecast_month) == ("5.20", "1.10", None)
+    assert [point.date for point in shown.series] == ["2026-02-28", "2026-03-01", "2026-03-09"]
+    monkeypatch.setenv("DATA_BUCKET", "tidegate-test-data")
+    boto3.client("s3", region_name=REGION).create_bucket(Bucket="tidegate-test-data")
+    settings_of.cache_clear()
+    inventory.clean_up(scope.tenant_id, ONE)
+    assert answers.costs(costs.series(), NOW).month_to_date is None
+    assert public.delete_account(scope, ONE) is True
+
+
+def test_a_tenant_is_forgotten(platform: Settings) -> None:
+    """G25: no row of the tenant is left, of any kind; the other tenant keeps his."""
+    mine, other = TenantScope(new_id()), TenantScope(new_id())
+    for scope in (mine, other):
+        store = DynamoCostSeries(scope)
+        store.write(ONE, 0, [day(n, "1") for n in range(12)], NOW)
+        store.hide(ONE, NOW)
+        store.write(ONE, 1, [day(0, "1")], NOW)
+        execution = new_execution(new_id(), scope.tenant_id, "cost-ingest", "api", {}, NOW)
+        DynamoExecutions(scope).begin(execution, NOW)
+        DynamoExecutions(scope).mark_file("a.csv", "tag", NOW)
+        reserved = public.reserve_aws_api(scope, Decimal("0.01"))
+        public.settle_aws_api(scope, reserved, Decimal("0.01"))
+    rounds = 0
+    while not public.forget_tenant(mine, 10):
+        rounds += 1
+        assert rounds < 20
+    client = boto3.client("dynamodb", region_name=REGION)
+    left = dump_tables(client, [f"{PREFIX}-pipelines"])[f"{PREFIX}-pipelines"]
+    assert left
+    assert all(other.tenant_id in item["pk"]["S"] for item in left)
+
+
+def test_the_budget_for_paid_calls_is_five_dollars_unless_said_otherwise(
+    platform: Settings,
+) -> None:
+    scope = TenantScope(new_id())
+    public.reserve_aws_api(scope, Decimal("4.99"))
+    with pytest.raises(public.BudgetExceeded):
+        public.reserve_aws_api(scope, Decimal("0.02"))
+    budget_store(scope.tenant_id).set_limits(10**10, None, NOW)
+    public.reserve_aws_api(scope, Decimal("0.02"))

@@ -10,7 +10,7 @@ from typing import Protocol
 from tidegate_kit.budget_store import DynamoBudgetStore
 from tidegate_kit.budgets import BudgetStore, Reservation, ReservationEnded
 from tidegate_kit.clock import epoch
-from tidegate_kit.dynamo import ConditionFailed, Transaction, batch_get, store_errors
+from tidegate_kit.dynamo import ConditionFailed, Transaction, batch_delete, batch_get, store_errors
 from tidegate_kit.tenancy import TenantScope, key
 
 from tidegate.ai.domain import Usage, UsageRow
@@ -145,6 +145,15 @@ class DynamoAiStore:
             )
             for item in items
         ]
+
+    def delete_some(self, limit: int) -> int:
+        """Delete up to `limit` rows of any kind; how many."""
+        with store_errors():
+            items = EffectItem.query(
+                self._scope.pk, consistent_read=True, limit=limit, attributes_to_get=["pk", "sk"]
+            )
+            keys = [(item.pk, item.sk) for item in items]
+        return batch_delete(EffectItem, keys) if keys else 0
 
 
 def _effect_sk(effect_key: str) -> str:
