@@ -52,7 +52,7 @@ types: $(VENV)/.ready ## mypy, strict
 
 validate: .local/tools/.ready ## sam validate --lint and cfn-lint on every template
 	@AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .local/tools/bin/sam validate --lint --template template.yaml
-	@.local/tools/bin/cfn-lint --regions us-east-1 --non-zero-exit-code informational -- template.yaml infra/onboarding/*.yaml && echo "cfn-lint: 0 findings"
+	@.local/tools/bin/cfn-lint --regions us-east-1 --non-zero-exit-code informational -- template.yaml infra/observability.yaml infra/onboarding/*.yaml && echo "cfn-lint: 0 findings"
 
 up: $(VENV)/.ready ## start the local cloud and deploy template.yaml to it
 	@$(BIN)/python -m infra.local up
