@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -69,7 +70,18 @@ def deploy(cloud: LocalCloud) -> Deployment:
     )
     with step("applying table settings that the emulator drops"):
         _finish_tables(cloud, deployment)
+    if parameters.get("MailFrom"):
+        with step("verifying the sender of e-mails") as shown:
+            shown.detail = parameters["MailFrom"]
+            _verify_sender(cloud, parameters["MailFrom"])
     return deployment
+
+
+def _verify_sender(cloud: LocalCloud, address: str) -> None:
+    """What its owner does on AWS: SES takes mail from verified senders alone."""
+    ses = client(cloud, "sesv2")
+    with contextlib.suppress(ses.exceptions.AlreadyExistsException):
+        ses.create_email_identity(EmailIdentity=address)
 
 
 def parameters_for(cloud: LocalCloud, document: Document) -> dict[str, str]:

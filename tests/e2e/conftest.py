@@ -37,6 +37,7 @@ class RunningCloud:
     config: LocalCloud
     outputs: dict[str, Any]
     google_port: int = 0
+    social_port: int = 0
 
     def http(self, token: str | None = None) -> httpx.Client:
         """A client with its own loopback address, so per-IP limits count it alone."""
@@ -73,17 +74,26 @@ def _google(port: int) -> dict[str, str]:
     }
 
 
+def _social(port: int) -> dict[str, str]:
+    """Template parameters of an X and an Instagram on this machine; see test_integrations.py."""
+    url = f"http://127.0.0.1:{port}"
+    return {"TwitterBaseUrl": url, "InstagramBaseUrl": f"{url}/v24.0"}
+
+
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     """The platform on free ports and in a folder of its own, stopped at the end."""
     home = tmp_path_factory.mktemp("cloud")
-    google_port = processes.free_port()
+    google_port, social_port = processes.free_port(), processes.free_port()
     config = replace(
-        LocalCloud(), home=home, stack_name="tidegate-e2e", parameters=_google(google_port)
+        LocalCloud(),
+        home=home,
+        stack_name="tidegate-e2e",
+        parameters=_google(google_port) | _social(social_port),
     ).with_ports(processes.free_port(), processes.free_port())
     try:
         outputs = local.up(config)
-        yield RunningCloud(config, outputs, google_port)
+        yield RunningCloud(config, outputs, google_port, social_port)
     finally:
         local.down(config)
 

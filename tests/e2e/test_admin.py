@@ -127,7 +127,7 @@ def _live(cloud: RunningCloud, owner: Owner) -> None:
     answered(http.put("/api/v1/profile", json={"bio": CANARY}))
     body = {"title": CANARY, "start": "2026-03-02T08:00:00Z", "end": "2026-03-02T09:00:00Z"}
     answered(http.post("/api/v1/calendar/events", json=body), 201)
-    answered(http.put(f"/api/user/secrets/{CANARY}", json={"value": CANARY}))
+    answered(http.put(f"/api/user/secrets/mine", json={"value": CANARY}))
     answered(http.post("/api/user/communication-targets", json={"name": CANARY}))
     nodes: list[dict[str, Any]] = [
         {"id": "start", "type": "start", "data": {}},
