@@ -14,6 +14,7 @@ from tidegate.findings.domain import FindingFilters, Group
 from tidegate.findings.errors import ExceptionExists, RefreshRunning
 from tidegate.findings.plans import routes as plan_routes
 from tidegate.findings.router import router
+from tidegate.findings.savings import routes as savings_routes
 
 Page = Annotated[PageParams, Depends()]
 Name = Annotated[str | None, Query(min_length=1, max_length=200)]
@@ -164,4 +165,4 @@ def simulate(call: CurrentCall, body: schemas.SimulateBody) -> schemas.Simulatio
     return answers.simulation(calls.simulated(call, body), body.snapshot_at or call.now)
 
 
-__all__ = ["plan_routes", "router"]
+__all__ = ["plan_routes", "router", "savings_routes"]

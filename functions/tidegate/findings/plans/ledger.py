@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tidegate.findings.actions import ACTIONS
 from tidegate.findings.plans.domain import Entry, LedgerEntry, Plan
 from tidegate.findings.plans.repository import Plans
+from tidegate.findings.savings.measure import COST_SERVICES
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class LedgeredJournal:
             finding_id=item.finding_id,
             check_id=item.check_id,
             account_id=item.account_id,
-            service=ACTIONS[item.action].id.partition(".")[0],
+            service=COST_SERVICES[item.action],
             estimated_monthly=item.monthly,
             acted_at=acted_at,
         )

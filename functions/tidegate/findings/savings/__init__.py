@@ -1,0 +1,1 @@
+"""The savings ledger: what executed actions really saved (FND-11)."""
