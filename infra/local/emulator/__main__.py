@@ -20,6 +20,7 @@ from infra.local.emulator import (
     custom_resources,
     http_api,
     machines,
+    maps,
     runtimes,
     sockets,
     streams,
@@ -40,6 +41,7 @@ def main() -> None:
     sockets.install()
     streams.install()
     machines.install()
+    maps.install()
 
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
