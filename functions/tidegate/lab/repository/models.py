@@ -53,6 +53,8 @@ class DynamoModels:
 
     def promote(self, model: Model, former_id: str | None, by: str, at: datetime) -> None:
         """See ports.Models."""
+        if former_id == model.id:
+            raise PromotedMeanwhile
         noted = ExperimentItem.production_model_id
         writes = Transaction()
         writes.update(

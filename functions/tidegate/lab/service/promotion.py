@@ -79,6 +79,8 @@ class PromotionService:
             raise GateNotPassed
         self._permit(model, reason)
         former = self._experiments.get(model.experiment_id).production_model_id
+        if former == model.id:
+            return self._models.get(model_id)  # somebody else did it meanwhile
         now = self._clock()
         self._models.promote(model, former, by, now)
         return replace(model, stage="production", promoted_at=now, promoted_by=by)
