@@ -61,8 +61,10 @@ def _hiding(handler: Handler) -> Handler:
         if status >= 300:
             return status, headers, body
         listed = json.loads(body)
+        # A copy bears the name of its machine, so each is told once.
+        by_arn = {one["stateMachineArn"]: one for one in reversed(listed["stateMachines"])}
         listed["stateMachines"] = [
-            one for one in listed["stateMachines"] if not is_version(one["stateMachineArn"])
+            one for arn, one in reversed(by_arn.items()) if not is_version(arn)
         ]
         return status, headers, json.dumps(listed).encode()
 
