@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tidegate.pipelines.executions import new_execution
+from tidegate.pipelines.repository import DynamoExecutions
+from tidegate_kit.clock import system_clock
 from tidegate_kit.http.spec import RouteSpec
 from tidegate_kit.ids import new_id
 from tidegate_kit.tenancy import TenantScope
@@ -143,8 +146,17 @@ def _plan(client: ApiClient, owner: SignedIn) -> str:
     return stored_plan(TenantScope(owner.tenant_id), owner.user_id).id
 
 
+def _pipeline_execution(client: ApiClient, owner: SignedIn) -> str:
+    scope = TenantScope(owner.tenant_id)
+    now = system_clock()
+    wanted = new_execution(new_id(), owner.tenant_id, "model-retrain", "api", {}, now)
+    return DynamoExecutions(scope).begin(wanted, now).id
+
+
 # The path up to its first id -> what that id names. The longest fitting entry counts.
 VICTIMS: dict[str, Make] = {
+    "/pipelines/": lambda client, owner: "model-retrain",
+    "/pipelines/executions/": _pipeline_execution,
     "/auth/sessions/": lambda client, owner: owner.session_id,
     "/members/": lambda client, owner: owner.user_id,
     "/members/invitations/": _invitation,
@@ -173,7 +185,16 @@ VICTIMS: dict[str, Make] = {
     "/lab/predictions/": _prediction,
 }
 # Whoever puts a name makes his own: there is nothing of another to find.
-CREATES = frozenset({"PUT /user/secrets/{name}"})
+# The pipelines' names are everybody's.
+CREATES = frozenset(
+    {
+        "PUT /user/secrets/{name}",
+        "GET /pipelines/{name}",
+        "GET /pipelines/{name}/executions",
+        "POST /pipelines/{name}/run",
+        "PUT /pipelines/{name}/schedule",
+    }
+)
 # A valid request of each route that needs one: JSON body, or query parameters.
 BODIES: dict[str, Any] = {
     "PATCH /members/{user_id}": {"roles": ["user"]},
