@@ -22,3 +22,7 @@ class FindingsSettings(EvaluationSettings):
 
 class FindingsHttpSettings(FindingsSettings, PlanSettings):
     """What the routes need."""
+
+
+class FindingsPlanSettings(PlanSettings):
+    """What the functions of plans need; their code reads `plans.settings`."""

@@ -50,8 +50,8 @@ EVALUATORS: tuple[Check, ...] = (
     records.LogGroupUnused(),
     records.LogGroupNoRetention(),
 )
-CHECKS: dict[str, Check] = {}
-for _check in EVALUATORS:
-    CHECKS.setdefault(_check.check_id, _check)
+CHECKS: dict[str, Check] = {
+    check.check_id: check for check in EVALUATORS if not isinstance(check, network.ClassicLbIdle)
+}
 
 __all__ = ["CHECKS", "EVALUATORS", "Check"]
