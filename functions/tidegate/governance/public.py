@@ -59,6 +59,7 @@ __all__ = [
     "close_approval",
     "decide",
     "decide_many",
+    "forget_tenant",
     "policy_principal",
     "record_audit",
 ]
@@ -148,3 +149,11 @@ def record_audit(scope: TenantScope, acts: Sequence[AuditAct]) -> None:
 def audit_log(scope: TenantScope) -> AuditService:
     """A tenant's audit log, for administrators. Needs the setting DATA_BUCKET."""
     return wiring.audit_of(scope)
+
+
+def forget_tenant(scope: TenantScope, limit: int) -> bool:
+    """Erase about `limit` rows of a tenant, the audit log too; True when nothing is left.
+
+    Needs the setting DATA_BUCKET. Raises ServiceUnavailable.
+    """
+    return wiring.erasure_of(scope).some(limit)

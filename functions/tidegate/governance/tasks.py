@@ -11,7 +11,7 @@ from tidegate_kit.tenancy import TenantScope
 
 from tidegate.governance import wiring
 from tidegate.governance.domain import Actor, AuditAct
-from tidegate.identity.public import tenants
+from tidegate.identity.public import tenant_exists, tenants
 
 
 def append_audit(event: Mapping[str, Any], context: object) -> dict[str, int]:
@@ -21,8 +21,12 @@ def append_audit(event: Mapping[str, Any], context: object) -> dict[str, int]:
     """
     wiring.start_task()
     detail = event["detail"]
-    added = wiring.audit_of(TenantScope(str(detail["tenant_id"]))).append([_act(detail)])
-    return {"added": added}
+    scope = TenantScope(str(detail["tenant_id"]))
+    if not tenant_exists(scope):
+        # What is still under way when a tenant is deleted must not begin its log anew.
+        logger.info("not audited: the tenant is gone", tenant_id=scope.tenant_id)
+        return {"added": 0}
+    return {"added": wiring.audit_of(scope).append([_act(detail)])}
 
 
 def _act(detail: Mapping[str, Any]) -> AuditAct:

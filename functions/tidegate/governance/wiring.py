@@ -21,6 +21,7 @@ from tidegate.governance.repository.audit import (
     S3Checkpoints,
 )
 from tidegate.governance.repository.decisions import Decisions, DynamoDecisions
+from tidegate.governance.repository.erasure import Erasure
 from tidegate.governance.repository.policies import DynamoPolicies
 from tidegate.governance.service.approvals import ApprovalService, Member
 from tidegate.governance.service.audit import AuditService
@@ -92,6 +93,12 @@ def audit_keys(scope: TenantScope, clock: Clock = system_clock) -> AuditVault:
     """Its secret key."""
     sealer = kms_sealer(settings_of(Settings))
     return AuditVault(scope.tenant_id, DynamoAuditKeys(scope, clock), sealer)
+
+
+def erasure_of(scope: TenantScope) -> Erasure:
+    """What removes everything of the tenant."""
+    settings = settings_of(AuditSettings)
+    return Erasure(scope, platform_client("s3", settings.aws_region), settings.data_bucket)
 
 
 def _email_of(scope: TenantScope, user_id: str) -> str:

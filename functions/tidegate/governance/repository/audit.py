@@ -180,12 +180,17 @@ class DynamoAuditKeys:
         return sealed
 
 
+def checkpoint_place(scope: TenantScope, bucket: str) -> dict[str, str]:
+    """Where a tenant's checkpoint is."""
+    return {"Bucket": bucket, "Key": f"audit/{key(scope.tenant_id)}/checkpoint.json"}
+
+
 class S3Checkpoints:
     """Checkpoints as one object a tenant. `client` is a boto3 S3 client."""
 
     def __init__(self, scope: TenantScope, client: Any, bucket: str) -> None:
         self._client = client
-        self._place = {"Bucket": bucket, "Key": f"audit/{key(scope.tenant_id)}/checkpoint.json"}
+        self._place = checkpoint_place(scope, bucket)
 
     def get(self) -> Mark | None:
         try:
