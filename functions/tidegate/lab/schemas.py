@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -14,12 +15,13 @@ from tidegate.lab.series import MAX_POINTS, MAX_VALUE
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 Description = Annotated[Text, StringConstraints(max_length=2000)]
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Short = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 
 
 def _day(value: object) -> object:
     """YYYY-MM-DD alone: no time, no week dates, no digits without dashes."""
-    if not isinstance(value, str) or len(value) != 10:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise ValueError("must be a date as YYYY-MM-DD")
     try:
         return date.fromisoformat(value)
