@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from infra.demo.api import Api, ApiFailed
+from infra.demo.cleanup import clean_up
 from infra.demo.customer import Customer, StackFailed
 from infra.demo.telling import Telling
 from infra.demo.workflow import colleague_of, stop_one
@@ -122,7 +123,9 @@ def run(cloud: LocalCloud, telling: Telling) -> None:
     with telling.act("7. A workflow finds instances, asks a colleague, stops one and tells"):
         colleague = colleague_of(api, f"colleague-{email}", secrets.token_urlsafe(16))
         stop_one(api, colleague, customer, telling)
-    with telling.act("8. The dashboard"):
+    with telling.act("8. What the waste costs; a plan, an approval, the clean-up and its undo"):
+        clean_up(api, colleague, customer, telling)
+    with telling.act("9. The dashboard"):
         show(api, telling)
 
 

@@ -66,5 +66,5 @@ class Api:
                 last = answer
             if done(answer):
                 return
-            time.sleep(0.5)
+            time.sleep(1)  # reads are limited to 100 a minute
         raise ApiFailed(f"GET {path}: not finished after {seconds:.0f} s")

@@ -91,6 +91,12 @@ class Customer:
         answer = self.aws("ec2", region).describe_instances(InstanceIds=[instance])
         return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
 
+    def volume_type_of(self, volume_arn: str) -> str:
+        """What EC2 says of a volume: gp2, gp3."""
+        region, volume = volume_arn.split(":")[3], volume_arn.rpartition("/")[2]
+        answer = self.aws("ec2", region).describe_volumes(VolumeIds=[volume])
+        return str(answer["Volumes"][0]["VolumeType"])
+
     def create_stack(self, name: str, template: str, say: Say) -> None:
         """Deploy the onboarding template and wait. Raises StackFailed with the reason."""
         cfn = self.aws("cloudformation")
