@@ -79,6 +79,8 @@ class InvitationItem(_Keyed):
     status = UnicodeAttribute()
     token_hash = UnicodeAttribute()
     effect_key = UnicodeAttribute(null=True)
+    # Older ones do not say; the audit log names him.
+    invited_by = UnicodeAttribute(null=True)
     expires_at = UTCDateTimeAttribute()
     expires = NumberAttribute()
 

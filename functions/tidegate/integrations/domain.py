@@ -50,9 +50,10 @@ class Target(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Secret(Record):
-    """A tenant's secret by name; `value` is sealed."""
+    """A tenant's secret by name; `value` is sealed. `updated_by`: whom the audit log names."""
 
     value: str = field(repr=False)
+    updated_by: str | None = None
 
 
 HealthStatus = Literal["healthy", "degraded", "unhealthy", "unknown"]

@@ -57,12 +57,13 @@ class TargetItem(RecordItem):
 
 
 class SecretItem(RecordItem):
-    """A tenant's secret."""
+    """A tenant's secret; older ones do not say who stored them."""
 
     class Meta:
         table_name = TABLE
 
     value = UnicodeAttribute()
+    updated_by = UnicodeAttribute(null=True)
 
 
 class MessageItem(Table):

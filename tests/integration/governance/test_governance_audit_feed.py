@@ -56,7 +56,7 @@ def record(new: Model | None, old: Model | None = None, sequence: str = "100") -
     shown = new or old
     assert shown is not None
     written = image(shown)
-    table = type(shown).Meta.table_name  # type: ignore[attr-defined]
+    table = type(shown).Meta.table_name
     body: dict[str, Any] = {
         "Keys": {"pk": written["pk"], "sk": written["sk"]}, "SequenceNumber": sequence,
         "ApproximateCreationDateTime": NOW.timestamp(),
@@ -187,7 +187,7 @@ def failure() -> LoginFailureItem:
 def invitation(status: str = "pending") -> InvitationItem:
     made: InvitationItem = stamped(
         InvitationItem, f"INVITE#{ID}", id=ID, tenant_id=TENANT, email="x@example.com",
-        roles={"client"}, status=status, token_hash=SECRET, expires_at=NOW,
+        roles={"client"}, status=status, token_hash=SECRET, expires_at=NOW, invited_by=OTHER,
         expires=int(NOW.timestamp()) + 9,
     )  # fmt: skip
     return made
@@ -228,7 +228,7 @@ CHANGES: dict[str, tuple[Model | None, Model | None, list[tuple[str, str, str, s
     "name": (user(first_name="Z"), user(), []),
     "removed": (erasure(), None, [("member.removed", HIM, f"user {USER}", "success")]),
     "invited": (invitation(), None,
-                [("invitation.created", NOBODY, f"invitation {ID}", "success")]),
+                [("invitation.created", HIM, f"invitation {ID}", "success")]),
     "accepted": (invitation("accepted"), invitation(),
                  [("invitation.accepted", NOBODY, f"invitation {ID}", "success")]),
     "withdrawn": (None, invitation(),
@@ -252,6 +252,11 @@ CHANGES: dict[str, tuple[Model | None, Model | None, list[tuple[str, str, str, s
     "secret": (secret(), None, [("secret.stored", NOBODY, "secret db", "success")]),
     "secret again": (secret("x"), secret(), [("secret.replaced", NOBODY, "secret db", "success")]),
     "secret gone": (None, secret(), [("secret.deleted", NOBODY, "secret db", "success")]),
+    "secret by": (secret(updated_by=USER), None,
+                  [("secret.stored", ME, "secret db", "success")]),
+    "secret about to go": (secret(updated_by=OTHER), secret(updated_by=USER), []),
+    "secret removed by": (None, secret(updated_by=OTHER),
+                          [("secret.deleted", HIM, "secret db", "success")]),
     "step asks": (step_approval("pending"), None,
                   [("approval.requested", ME, f"approval {ID}", "success")]),
     "step approved": (step_approval("approved", ballot(OTHER)), step_approval("pending"),

@@ -96,7 +96,9 @@ def _invitation(change: Change) -> Iterator[Act]:
     details = {"roles": sorted(item.get("roles") or ())}
     nobody = Actor("user")  # the record does not say who
     if change.old is None:
-        yield Act("invitation.created", nobody, "invitation", item["id"], details)
+        by = item.get("invited_by")
+        host = nobody if by is None else actor_of(by)
+        yield Act("invitation.created", host, "invitation", item["id"], details)
     elif change.became("status") == "accepted":
         yield Act("invitation.accepted", nobody, "invitation", item["id"], details)
     elif change.new is None and item["status"] == "pending":

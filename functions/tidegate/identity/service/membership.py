@@ -130,6 +130,7 @@ class Membership:
             principal.tenant.pk, invitation_key(invitation_id), id=invitation_id,
             tenant_id=principal.tenant_id, email=email, roles=set(roles), status="pending",
             token_hash=opaque.digest(token), effect_key=effect_key, expires_at=ends,
+            invited_by=principal.user_id,
             expires=epoch(ends) + _KEPT_AFTER_END_SECONDS, created_at=now, updated_at=now,
         )  # fmt: skip
         invitations.add(invitation)

@@ -32,12 +32,12 @@ def list_secrets(page: Page, call: CurrentCall) -> SecretList:
 @router.put("/user/secrets/{name}", permission="workflow:update", errors=[ChangedMeanwhile])
 def put_secret(name: PathSecretName, body: SecretValue, call: CurrentCall) -> SecretModel:
     """Store or replace a secret."""
-    stored = secrets_of(call.principal.tenant).put(name, body.value)
+    stored = secrets_of(call.principal.tenant).put(name, body.value, call.principal.user_id)
     return SecretModel(name=stored.id, updated_at=stored.updated_at)
 
 
 @router.delete("/user/secrets/{name}", permission="workflow:update", errors=[ChangedMeanwhile])
 def delete_secret(name: PathSecretName, call: CurrentCall) -> Deleted:
     """Remove a secret; steps that use it fail from now on."""
-    secrets_of(call.principal.tenant).delete(name)
+    secrets_of(call.principal.tenant).delete(name, call.principal.user_id)
     return Deleted(id=name)

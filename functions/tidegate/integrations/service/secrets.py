@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tidegate_kit.clock import Clock
 from tidegate_kit.errors import NotFound
 
@@ -23,8 +25,8 @@ class SecretService:
         """Newest first; values sealed."""
         return self._secrets.all()
 
-    def put(self, name: str, value: str) -> Secret:
-        """Store or replace. Raises ChangedMeanwhile."""
+    def put(self, name: str, value: str, by: str | None = None) -> Secret:
+        """Store or replace, by that user. Raises ChangedMeanwhile."""
         (old,) = self._secrets.get([name])
         now = self._clock()
         secret = Secret(
@@ -33,16 +35,20 @@ class SecretService:
             created_at=now if old is None else old.created_at,
             updated_at=now,
             version=1 if old is None else old.version + 1,
+            updated_by=by,
         )
         self._secrets.save([secret])
         return secret
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, by: str | None = None) -> None:
         """Raises NotFound, ChangedMeanwhile."""
         (old,) = self._secrets.get([name])
         if old is None:
             raise NotFound
-        self._secrets.delete(old)
+        # The audit log reads from the removed row who removed it.
+        last = replace(old, version=old.version + 1, updated_by=by, updated_at=self._clock())
+        self._secrets.save([last])
+        self._secrets.delete(last)
 
     def value(self, name: str) -> str:
         """The plain value. Raises UnknownSecret, SealBroken, ServiceUnavailable."""
