@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,16 @@ from tidegate.discovery.public import Coverage
 from tidegate.discovery.repository import DynamoDiscoveryRepository
 from tidegate.discovery.snapshots import S3Objects, Snapshots
 from tidegate.findings import tasks
+from tidegate.findings.domain import (
+    Change,
+    Finding,
+    FindingResource,
+    Group,
+    Saving,
+    finding_id,
+)
 from tidegate.findings.service.refresh import Parts
-from tidegate.findings.wiring import parts_of
+from tidegate.findings.wiring import findings_of, parts_of
 from tidegate.onboarding.domain import Registration
 from tidegate_kit.clock import Clock
 from tidegate_kit.ids import new_id
@@ -146,3 +155,32 @@ def run_refresh(scope: TenantScope, refresh_id: str, clock: Clock) -> Machine:
     machine = machine_of(parts_of(scope, clock=clock))
     machine.execute({"tenant_id": scope.tenant_id, "refresh_id": refresh_id})
     return machine
+
+
+def stored_finding(
+    tenant_id: str, group: Group = "waste", *, account_id: str = "444444444444", at: datetime = NOW
+) -> Finding:
+    """An open finding of an account, as a refresh would have stored it."""
+    check_id = "canary-check"
+    arn = f"arn:aws:ec2:{REGION}:{account_id}:volume/{new_id()}"
+    finding = Finding(
+        id=finding_id(tenant_id, check_id, arn),
+        group=group,
+        check_id=check_id,
+        title="canary-title",
+        severity="low",
+        account_id=account_id,
+        onboarding_id=new_id(),
+        region=REGION,
+        resource=FindingResource(arn, "ec2:volume", new_id(), "canary-name", {}),
+        status="open",
+        evidence={"canary": "evidence"},
+        fingerprint="f" * 64,
+        saving=Saving(Decimal("1.5"), "1.5"),
+        action=None,
+        first_seen_at=at,
+        last_seen_at=at,
+        unit_region=REGION,
+    )
+    findings_of(TenantScope(tenant_id)).write([Change(None, finding)], at)
+    return finding

@@ -9,17 +9,20 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from tidegate.findings.domain import Group
 from tidegate.pipelines.executions import new_execution
 from tidegate.pipelines.repository import DynamoExecutions
-from tidegate_kit.clock import system_clock
+from tidegate_kit.clock import iso, system_clock
 from tidegate_kit.http.spec import RouteSpec
 from tidegate_kit.ids import new_id
 from tidegate_kit.tenancy import TenantScope
 
 from tests.builders.accounts import Seen, add_account, add_inventory
 from tests.builders.api import ApiClient
+from tests.builders.findings_store import stored_finding
 from tests.builders.governance import FORBID
 from tests.builders.lab import Lab, wave
 from tests.builders.members import SignedIn
@@ -146,6 +149,20 @@ def _plan(client: ApiClient, owner: SignedIn) -> str:
     return stored_plan(TenantScope(owner.tenant_id), owner.user_id).id
 
 
+def _finding(owner: SignedIn, group: Group) -> str:
+    return stored_finding(owner.tenant_id, group).id
+
+
+def _exception(client: ApiClient, owner: SignedIn) -> str:
+    body = {
+        "finding_id": _finding(owner, "waste"),
+        "owner": "canary-owner",
+        "reason": "canary-reason",
+        "expires_at": iso(system_clock() + timedelta(days=30)),
+    }
+    return str(_post(client, owner, "/waste/exceptions", body)["id"])
+
+
 def _pipeline_execution(client: ApiClient, owner: SignedIn) -> str:
     scope = TenantScope(owner.tenant_id)
     now = system_clock()
@@ -171,6 +188,9 @@ VICTIMS: dict[str, Make] = {
     "/governance/policies/": _policy,
     "/templates/": _template,
     "/waste/plans/": _plan,
+    "/waste/findings/": lambda client, owner: _finding(owner, "waste"),
+    "/storage/findings/": lambda client, owner: _finding(owner, "storage"),
+    "/waste/exceptions/": _exception,
     "/v1/calendar/events/": _event,
     "/v1/calendar/tasks/": _task,
     "/user/communication-targets/": _target,

@@ -12,6 +12,7 @@ from tidegate.accounts import schemas
 from tidegate.accounts.permissions import FeatureState, delta_template
 from tidegate.accounts.service import AccountRow, Overview, Removal
 from tidegate.discovery.public import DiscoveryView, Resource
+from tidegate.findings.public import finding_view
 from tidegate.onboarding.public import Connection
 from tidegate.pipelines.public import CostPoint
 
@@ -55,7 +56,10 @@ def disconnected(removal: Removal) -> schemas.Disconnected:
         status="disconnected",
         message="The account is disconnected. Its data is out of every view and is deleted.",
         cascade=schemas.Cascade(
-            state=removal.state, resources=removal.resources, findings=0, plans=0
+            state=removal.state,
+            resources=removal.resources,
+            findings=removal.findings,
+            plans=0,
         ),
         cleanup=_cleanup(gone),
     )
@@ -80,14 +84,19 @@ def dashboard(overview: Overview, now: datetime) -> schemas.Dashboard:
         resources=_resource_counts(overview),
         costs=costs(overview.costs, now),
         savings=schemas.Savings(
-            identified_monthly=_NOTHING,
+            identified_monthly=money_text(overview.findings.identified_monthly),
             realised_to_date=_NOTHING,
-            unpriced_findings=0,
-            coverage_percent=None,
+            unpriced_findings=overview.findings.unpriced,
+            coverage_percent=overview.findings.coverage_percent,
         ),
-        findings=schemas.FindingCounts(open=0, top=[]),
+        findings=schemas.FindingCounts(
+            open=overview.findings.open,
+            top=[finding_view(found) for found in overview.findings.top],
+        ),
         workflows=schemas.WorkflowCounts(active=0, executions_last_24h=0, failed_last_24h=0),
-        experiments=schemas.ExperimentCounts(running=0, recent=0),
+        experiments=schemas.ExperimentCounts(
+            running=overview.experiments[0], recent=overview.experiments[1]
+        ),
         approvals=schemas.ApprovalCounts(pending=0),
         alerts=alerts(overview.connections),
         generated_at=now,
@@ -164,8 +173,8 @@ def summary(overview: Overview, now: datetime) -> schemas.Summary:
         setup_required=overview.setup_required,
         accounts_connected=overview.connected,
         resources_total=overview.totals.total,
-        open_findings=0,
-        identified_monthly=_NOTHING,
+        open_findings=overview.findings.open,
+        identified_monthly=money_text(overview.findings.identified_monthly),
         pending_approvals=0,
         month_to_date=month_to_date(overview.costs, now),
         generated_at=now,

@@ -15,6 +15,7 @@ from tidegate.discovery.public import ResourceFilters
 from tidegate.onboarding.public import Connection
 
 router = Router("accounts")
+_TOP = 5  # findings on the dashboard
 Page = Annotated[PageParams, Depends()]
 AccountFilter = Annotated[str | None, Query(pattern=r"^\d{12}$", examples=["111122223333"])]
 Filter = Annotated[str | None, Query(min_length=1, max_length=200)]
@@ -55,7 +56,7 @@ def disconnect_account(call: CurrentCall, id: PathId) -> schemas.Disconnected:
 @router.get("/client/dashboard", permission="account:read")
 def dashboard(call: CurrentCall) -> schemas.Dashboard:
     """Everything at a glance."""
-    return answers.dashboard(of_caller(call).overview(), call.now)
+    return answers.dashboard(of_caller(call).overview(_TOP), call.now)
 
 
 @router.get("/client/summary", permission="account:read")

@@ -12,6 +12,7 @@ from tidegate_kit.observability import logger
 
 from tidegate.accounts.permissions import FeatureState, features
 from tidegate.discovery.public import DiscoveryView, Resource, ResourceFilters, Totals
+from tidegate.findings.public import OpenSummary
 from tidegate.onboarding.public import Connection
 from tidegate.pipelines.public import CostPoint
 
@@ -66,6 +67,19 @@ class Costs(Protocol):
         """Delete some of what was hidden; True when nothing is left."""
 
 
+class Findings(Protocol):
+    """Findings, for one tenant."""
+
+    def summary(self, top: int) -> OpenSummary:
+        """Open findings in numbers, and the `top` ones by saving."""
+
+    def of_account(self, account_id: str) -> int:
+        """How many findings of an account are not resolved."""
+
+    def delete_some(self, account_id: str) -> bool:
+        """Delete some of what a disconnect hid; True when nothing is left."""
+
+
 @dataclass(frozen=True)
 class AccountRow:
     """A registration and the size of its inventory; None until a discovery has run."""
@@ -82,6 +96,8 @@ class Overview:
     totals: Totals
     connections: Sequence[Connection]
     costs: Sequence[CostPoint]
+    findings: OpenSummary
+    experiments: tuple[int, int]  # with a living run, with a run of the last seven days
 
     @property
     def connected(self) -> int:
@@ -100,16 +116,27 @@ class Removal:
 
     connection: Connection
     resources: int
+    findings: int
     state: Literal["completed", "running"]
 
 
 class Accounts:
     """The accounts of one tenant."""
 
-    def __init__(self, connections: Connections, inventory: Inventory, costs: Costs) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        inventory: Inventory,
+        costs: Costs,
+        findings: Findings,
+        experiments: Callable[[], tuple[int, int]],
+    ) -> None:
+        """`experiments`: how many of the lab's have a living run, and one of the last week."""
         self._connections = connections
         self._inventory = inventory
         self._costs = costs
+        self._findings = findings
+        self._experiments = experiments
 
     def rows(self, choose: Callable[[list[Connection]], list[Connection]]) -> list[AccountRow]:
         """The chosen ones of all living registrations, newest first."""
@@ -121,11 +148,18 @@ class Accounts:
         """One account. Raises NotFound for an absent or disconnected one."""
         return self._row(self._living(onboarding_id), self._inventory.totals().by_account)
 
-    def overview(self) -> Overview:
-        """Everything the dashboard counts."""
+    def overview(self, top: int = 0) -> Overview:
+        """Everything the dashboard counts, and the `top` findings."""
         connections = self._connections.all()
         by_status = Counter[str](connection.status for connection in connections)
-        return Overview(by_status, self._inventory.totals(), connections, self._costs.series())
+        return Overview(
+            by_status,
+            self._inventory.totals(),
+            connections,
+            self._costs.series(),
+            self._findings.summary(top),
+            self._experiments(),
+        )
 
     def resources(
         self, filters: ResourceFilters, skip: int, limit: int, start: Mapping[str, Any] | None
@@ -149,16 +183,19 @@ class Accounts:
         """
         account_id = self._living(onboarding_id).account_id
         resources = self._inventory.totals().by_account.get(account_id, 0)
+        findings = self._findings.of_account(account_id)
         gone = self._connections.disconnect(onboarding_id, actor)
         try:
             self._inventory.hide(account_id)
             self._costs.hide(account_id)
-            deleted = [store.delete_some(account_id) for store in (self._inventory, self._costs)]
+            # Findings belong to the inventory's life, which has ended: they are hidden with it.
+            stores = (self._inventory, self._costs, self._findings)
+            deleted = [store.delete_some(account_id) for store in stores]
             done = all(deleted)
         except ServiceUnavailable as error:
             logger.warning("the stream will finish the disconnect", cause=error.log)
             done = False
-        return Removal(gone, resources, "completed" if done else "running")
+        return Removal(gone, resources, findings, "completed" if done else "running")
 
     def _living(self, onboarding_id: str) -> Connection:
         found = self._connections.get(onboarding_id)

@@ -13,6 +13,9 @@ from tidegate_kit.tenancy import TenantScope
 from tidegate.accounts.service import Accounts
 from tidegate.discovery import public as discovery
 from tidegate.discovery.public import DiscoveryView, Resource, ResourceFilters, Totals
+from tidegate.findings import public as findings
+from tidegate.findings.public import OpenSummary
+from tidegate.lab import public as lab
 from tidegate.onboarding import public as onboarding
 from tidegate.onboarding.public import Connection
 from tidegate.pipelines import public as pipelines
@@ -88,10 +91,29 @@ class TenantCosts:
         return pipelines.delete_account(self.scope, account_id, steps=_INLINE_STEPS)
 
 
+@dataclass(frozen=True)
+class TenantFindings:
+    """Findings through their public functions. `now` is the call's instant."""
+
+    scope: TenantScope
+    now: datetime
+
+    def summary(self, top: int) -> OpenSummary:
+        return findings.open_summary(self.scope, lambda: self.now, top=top)
+
+    def of_account(self, account_id: str) -> int:
+        return findings.open_of_account(self.scope, account_id)
+
+    def delete_some(self, account_id: str) -> bool:
+        return findings.delete_account(self.scope, account_id, steps=_INLINE_STEPS)
+
+
 def accounts(settings: Settings, scope: TenantScope, now: datetime) -> Accounts:
     """The accounts of a tenant, at the instant of a call."""
     return Accounts(
         TenantConnections(settings, scope, now),
         TenantInventory(scope, now),
         TenantCosts(scope, now),
+        TenantFindings(scope, now),
+        lambda: lab.running(scope, clock=lambda: now),
     )

@@ -83,8 +83,12 @@ def run_status(registration: Registration) -> str:
 
 def clean_up(tenant_id: str, account_id: str) -> None:
     """Take a disconnected account's data out of all reads, then delete it (CLI-2)."""
+    from tidegate.findings import public as findings  # here: plans in turn ask for connections
+
     scope = TenantScope(tenant_id)
     discovery.hide_account(scope, account_id)
     pipelines.hide_account(scope, account_id)
+    # Findings belong to the inventory's life, which has just ended: they are hidden with it.
     discovery.delete_account(scope, account_id)
     pipelines.delete_account(scope, account_id)
+    findings.delete_account(scope, account_id)
