@@ -42,7 +42,7 @@ lint: $(VENV)/.ready ## ruff and import rules
 
 types: $(VENV)/.ready ## mypy, strict
 	@$(BIN)/mypy
-	@$(BIN)/mypy infra/local infra/demo infra/package
+	@$(BIN)/mypy infra/local infra/demo infra/package infra/operate
 
 .local/tools/.ready: requirements/tools.txt
 	@echo "installing sam and cfn-lint into .local/tools (once, about one minute)"
@@ -77,6 +77,9 @@ package: $(VENV)/.ready ## build the arm64 deployment artefacts; check sizes and
 
 deploy: .local/tools/.ready ## deploy to your AWS account
 	@.local/tools/bin/sam build && .local/tools/bin/sam deploy --guided
+
+aws-check: $(VENV)/.ready ## check on your AWS account what no double proves (GO=1 carries it out)
+	@$(BIN)/python -m infra.operate --stack $(or $(STACK),tidegate) aws-check $(if $(GO),--yes)
 
 lock: ## pin every transitive dependency again
 	@$(PYTHON) requirements/lock.py

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from infra.operate import restore
+from infra.operate.target import Target
 from tests.e2e.conftest import Owner, RunningCloud
 
 CANARY = "canary-7f3a9c"
@@ -96,6 +98,40 @@ def test_calls_are_counted_from_the_log(new_owner: Callable[[], Owner]) -> None:
     assert found["average_response_time"] > 0
 
 
+def test_lost_rows_are_restored_from_the_backup(
+    cloud: RunningCloud, new_owner: Callable[[], Owner]
+) -> None:
+    """docs/operations.md, "Restore": what was deleted by mistake is back, in place."""
+    owner, other = new_owner(), new_owner()
+    for one in (owner, other):
+        answered(one.http.put("/api/v1/profile", json={"bio": "before"}))
+    tenant, user = owner.profile["tenant_id"], owner.profile["id"]
+    table = cloud.aws("dynamodb")
+    lost = {"pk": {"S": f"T#{tenant}#U#{user}"}, "sk": {"S": "PROFILE"}}
+    copies: list[str] = []
+
+    def client(service: str, credentials: Any = None) -> Any:
+        return cloud.aws(service)
+
+    target = Target.of_stack(cloud.config.stack_name, client, copies.append)
+    real = restore._wait
+
+    def mistake(dynamodb: Any, name: str, pause: Any) -> None:
+        # The copy is made; now the row is lost, and another one is written.
+        real(dynamodb, name, pause)
+        table.delete_item(TableName="tidegate-local-profile", Key=lost)
+        answered(other.http.put("/api/v1/profile", json={"bio": "after"}))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(restore, "_wait", mistake)
+        done = restore.restore_rows(target, "profile", None)
+    assert done.written == 1, done
+    assert answered(owner.http.get("/api/v1/profile"))["bio"] == "before"
+    assert answered(other.http.get("/api/v1/profile"))["bio"] == "after"
+    names = table.list_tables()["TableNames"]
+    assert [name for name in names if "restored" in name] == []
+
+
 def test_a_forgotten_tenant_leaves_no_canary(
     cloud: RunningCloud, admin: httpx.Client, new_owner: Callable[[], Owner]
 ) -> None:
@@ -127,7 +163,7 @@ def _live(cloud: RunningCloud, owner: Owner) -> None:
     answered(http.put("/api/v1/profile", json={"bio": CANARY}))
     body = {"title": CANARY, "start": "2026-03-02T08:00:00Z", "end": "2026-03-02T09:00:00Z"}
     answered(http.post("/api/v1/calendar/events", json=body), 201)
-    answered(http.put(f"/api/user/secrets/mine", json={"value": CANARY}))
+    answered(http.put("/api/user/secrets/mine", json={"value": CANARY}))
     answered(http.post("/api/user/communication-targets", json={"name": CANARY}))
     nodes: list[dict[str, Any]] = [
         {"id": "start", "type": "start", "data": {}},

@@ -1,0 +1,1 @@
+"""Operator's commands: `python -m infra.operate --help`. Runbooks are in docs/operations.md."""
