@@ -17,6 +17,7 @@ from infra.local import processes
 from infra.local.aws import client
 from infra.local.config import LocalCloud
 from tests.fakes.google_calendar.app import CLIENT_ID, CLIENT_SECRET
+from tests.fakes.openai_server import KEY as AI_KEY
 
 _addresses = (f"127.0.{a}.{b}" for a, b in itertools.product(range(1, 250), range(2, 250)))
 
@@ -38,6 +39,7 @@ class RunningCloud:
     outputs: dict[str, Any]
     google_port: int = 0
     social_port: int = 0
+    ai_port: int = 0
 
     def http(self, token: str | None = None) -> httpx.Client:
         """A client with its own loopback address, so per-IP limits count it alone."""
@@ -80,20 +82,26 @@ def _social(port: int) -> dict[str, str]:
     return {"TwitterBaseUrl": url, "InstagramBaseUrl": f"{url}/v24.0"}
 
 
+def _ai(port: int) -> dict[str, str]:
+    """Template parameters of an OpenAI-compatible server on this machine; see test_ai.py."""
+    return {"AiBaseUrl": f"http://127.0.0.1:{port}/v1", "AiApiKey": AI_KEY}
+
+
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     """The platform on free ports and in a folder of its own, stopped at the end."""
     home = tmp_path_factory.mktemp("cloud")
     google_port, social_port = processes.free_port(), processes.free_port()
+    ai_port = processes.free_port()
     config = replace(
         LocalCloud(),
         home=home,
         stack_name="tidegate-e2e",
-        parameters=_google(google_port) | _social(social_port),
+        parameters=_google(google_port) | _social(social_port) | _ai(ai_port),
     ).with_ports(processes.free_port(), processes.free_port())
     try:
         outputs = local.up(config)
-        yield RunningCloud(config, outputs, google_port, social_port)
+        yield RunningCloud(config, outputs, google_port, social_port, ai_port)
     finally:
         local.down(config)
 

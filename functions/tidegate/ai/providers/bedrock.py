@@ -11,6 +11,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
 )
+from botocore.parsers import ResponseParserError
 
 from tidegate.ai.domain import Message, Question, Reply, Usage
 from tidegate.ai.providers.base import FailureKind, ProviderFailed
@@ -59,6 +60,8 @@ class BedrockProvider:
             raise ProviderFailed("unavailable", type(error).__name__) from error
         except BotoCoreError as error:
             raise ProviderFailed("timeout", type(error).__name__) from error
+        except ResponseParserError as error:
+            raise ProviderFailed("unreadable", type(error).__name__) from error
         return _reply(answer)
 
 
