@@ -60,6 +60,7 @@ __all__ = [
     "decide",
     "decide_many",
     "forget_tenant",
+    "member_principal",
     "policy_principal",
     "record_audit",
 ]
@@ -67,9 +68,14 @@ __all__ = [
 
 def policy_principal(principal: Principal) -> PolicyPrincipal:
     """The signed-in caller as policies see him; an owner is also a client (AUTH-15)."""
-    extra = {"client", "owner"} if principal.is_owner else set()
-    roles = sorted({"user", *principal.roles, *extra})
-    return PolicyPrincipal(principal.user_id, tuple(roles), principal.email)
+    roles = wiring.roles_of(principal.roles, principal.is_owner)
+    return PolicyPrincipal(principal.user_id, roles, principal.email)
+
+
+def member_principal(scope: TenantScope, user_id: str) -> PolicyPrincipal | None:
+    """A member as stored now, for what is done in his name later (WF-16): the starter of a
+    workflow, the owner of a schedule. None where there is no active member with this id."""
+    return wiring.principal_of(scope, user_id)
 
 
 def decide(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from functools import cache, partial
 
 from tidegate_kit.clients import kms_sealer, platform_client
@@ -12,7 +14,7 @@ from tidegate_kit.observability import identify
 from tidegate_kit.settings import Settings, settings_of
 from tidegate_kit.tenancy import TenantScope
 
-from tidegate.governance.audit_settings import AuditSettings
+from tidegate.governance.domain import PolicyPrincipal
 from tidegate.governance.repository.approvals import Approvals, DynamoApprovals
 from tidegate.governance.repository.audit import (
     AuditLog,
@@ -28,17 +30,18 @@ from tidegate.governance.service.audit import AuditService
 from tidegate.governance.service.deciding import Deciding
 from tidegate.governance.service.policies import PolicyService
 from tidegate.governance.service.simulation import Simulation
+from tidegate.governance.settings import AuditSettings, TaskSettings
 from tidegate.governance.vault import AuditVault
 from tidegate.identity import public as identity
 
 
 def start_task() -> None:
     """What a function without HTTP needs before its first read; once per process."""
-    _configure(settings_of(Settings))
+    _configure(settings_of(TaskSettings))
 
 
 @cache
-def _configure(settings: Settings) -> None:
+def _configure(settings: TaskSettings) -> None:
     configure_store(Store(settings.table_prefix, settings.aws_region))
     identify(settings, "governance")
 
@@ -80,8 +83,13 @@ def audit_of(scope: TenantScope, clock: Clock = system_clock) -> AuditService:
     client = platform_client("s3", settings.aws_region)
     copies = S3Checkpoints(scope, client, settings.data_bucket)
     return AuditService(
-        audit_log(scope, clock), copies, audit_keys(scope, clock), partial(_email_of, scope)
+        audit_log(scope, clock), copies, audit_keys(scope, clock), partial(_email_of, scope), _wait
     )
+
+
+def _wait(attempt: int) -> None:
+    """Spread those who append at once."""
+    time.sleep(random.uniform(0, 0.01 * min(attempt, 20)))  # noqa: S311 - no secret
 
 
 def audit_log(scope: TenantScope, clock: Clock = system_clock) -> AuditLog:
@@ -104,6 +112,20 @@ def erasure_of(scope: TenantScope) -> Erasure:
 def _email_of(scope: TenantScope, user_id: str) -> str:
     found = None if "#" in user_id else identity.member(scope, user_id)
     return "" if found is None else found.email
+
+
+def principal_of(scope: TenantScope, user_id: str) -> PolicyPrincipal | None:
+    """A member as policies see him; None where there is no active one."""
+    found = member_of(scope, user_id)
+    if found is None or not found.is_active:
+        return None
+    return PolicyPrincipal(found.user_id, roles_of(found.roles, found.is_owner), found.email)
+
+
+def roles_of(roles: frozenset[str], is_owner: bool) -> tuple[str, ...]:
+    """The roles that policies see: an owner is also a client, everybody a user (AUTH-15)."""
+    extra = {"client", "owner"} if is_owner else set()
+    return tuple(sorted({"user", *roles, *extra}))
 
 
 def member_of(scope: TenantScope, user_id: str) -> Member | None:

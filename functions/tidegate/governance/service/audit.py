@@ -21,7 +21,7 @@ from tidegate.governance.domain import AuditAct
 from tidegate.governance.repository.audit import AuditFilters, AuditLog, Checkpoints, Extended
 
 _AT_ONCE: Final = 40  # entries of one transaction: each needs two writes, and the head one
-_ATTEMPTS: Final = 40
+_ATTEMPTS: Final = 100  # one is lost to each append that comes first
 
 
 class AuditKeys(Protocol):
@@ -43,7 +43,10 @@ class AuditService:
         checkpoints: Checkpoints,
         keys: AuditKeys,
         email_of: Callable[[str], str],
+        wait: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`wait` is called with the number of times that somebody else came first."""
+        self._wait = wait
         self._log = log
         self._checkpoints = checkpoints
         self._keys = keys
@@ -69,7 +72,7 @@ class AuditService:
         return added
 
     def _append(self, key: bytes, acts: Sequence[AuditAct]) -> int:
-        for _ in range(_ATTEMPTS):
+        for attempt in range(1, _ATTEMPTS + 1):
             head = self._log.head()
             known = self._log.known([act.source_id for act in acts])
             fresh = [act for act in acts if act.source_id not in known]
@@ -85,6 +88,7 @@ class AuditService:
                     list(zip((act.source_id for act in fresh), entries, strict=True)),
                 )
             except Extended:
+                self._wait(attempt)
                 continue
             return len(fresh)
         raise ServiceUnavailable(log="the audit log stays contended")
