@@ -216,12 +216,20 @@ class ModifyVolume(Action):
         return {name: found.attributes.get(name) for name in names}
 
     def phase(self, found: Found | None, job: Job) -> Phase:
-        """By type, IOPS and throughput."""
+        """By type, IOPS and throughput; a mixture of old and new is AWS's own work."""
         if found is None:
             return "other"
-        if _has(found, _chosen(job.parameters)):
+        new, old = _chosen(job.parameters), _chosen(job.captured)
+        if _has(found, new):
             return "applied"
-        return "before" if _has(found, _chosen(job.captured)) else "other"
+        if _has(found, old):
+            return "before"
+        known = found.attributes
+        mixed = all(
+            known.get(name) in (new.get(name), old.get(name), job.captured.get(name), None)
+            for name in new
+        )
+        return "between" if mixed else "other"
 
     def act(self, account: Account, job: Job) -> Mapping[str, Any]:
         """Set the new settings."""
@@ -253,4 +261,5 @@ def _chosen(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _has(found: Found, wanted: Mapping[str, Any]) -> bool:
-    return all(found.attributes.get(name) == value for name, value in wanted.items())
+    # What a description leaves out cannot be told from what is wanted.
+    return all(found.attributes.get(name, value) == value for name, value in wanted.items())

@@ -173,7 +173,8 @@ class Entry:
     """The journal of one item: where it stands, and all that its undo needs (FND-9).
 
     `captured` is written before the act. `restored` is what an undo made. `looks` counts how often
-    AWS was asked whether it is finished.
+    AWS was asked whether it is finished. `expected` is the fingerprint that an action outside plans
+    was decided on; a plan's items have their own.
     """
 
     plan_id: str
@@ -187,6 +188,7 @@ class Entry:
     acted_at: datetime | None = None
     undo_until: datetime | None = None
     undone_at: datetime | None = None
+    expected: str = ""
     version: int = 0
 
     @property

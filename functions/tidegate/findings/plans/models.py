@@ -89,6 +89,7 @@ class EntryRow(Table):
     acted_at = UTCDateTimeAttribute(null=True)
     undo_until = UTCDateTimeAttribute(null=True)
     undone_at = UTCDateTimeAttribute(null=True)
+    expected = UnicodeAttribute(null=True)
     version = NumberAttribute()
 
 

@@ -107,6 +107,7 @@ def entry_row(scope: TenantScope, entry: Entry, now: datetime) -> EntryRow:
         acted_at=entry.acted_at,
         undo_until=entry.undo_until,
         undone_at=entry.undone_at,
+        expected=entry.expected or None,
         version=entry.version,
         created_at=now,
         updated_at=now,
@@ -128,6 +129,7 @@ def entry_of(row: EntryRow) -> Entry:
         acted_at=row.acted_at,
         undo_until=row.undo_until,
         undone_at=row.undone_at,
+        expected=row.expected or "",
         version=int(row.version),
     )
 

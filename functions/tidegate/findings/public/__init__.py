@@ -1,5 +1,14 @@
 """What other domains may use of findings, plans and savings."""
 
+from tidegate.findings.public.remediation import (
+    ActionOutcome,
+    ActionRequest,
+    InvalidAction,
+    execute_action,
+    measure_savings,
+    realised_to_date,
+    type_of,
+)
 from tidegate.findings.public.results import (
     OpenSummary,
     delete_account,
@@ -13,13 +22,20 @@ from tidegate.findings.public.results import (
 )
 
 __all__ = [
+    "ActionOutcome",
+    "ActionRequest",
+    "InvalidAction",
     "OpenSummary",
     "delete_account",
+    "execute_action",
     "finding_view",
     "findings",
     "forget_tenant",
+    "measure_savings",
     "open_of_account",
     "open_summary",
+    "realised_to_date",
     "refresh",
     "refresh_state",
+    "type_of",
 ]
