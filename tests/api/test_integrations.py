@@ -74,6 +74,7 @@ def test_an_account_is_upserted_read_listed_and_erased(client: ApiClient, member
 def test_the_kept_secret_is_the_stored_one(
     client: ApiClient, member: SignedIn, platform: Settings
 ) -> None:
+    """INT-1: a mask that is sent back keeps the value it stands for."""
     put(client, member)
     put(client, member, configuration={"api_token": "***alue"})
     put(client, member, configuration={"api_token": "***alue", "n": 1})
@@ -93,7 +94,7 @@ def test_the_kept_secret_is_the_stored_one(
 @pytest.mark.hazard("B4")
 @pytest.mark.bite("tidegate.integrations.service.accounts.configuration_problems", returns=[])
 def test_a_batch_is_stored_whole_or_not_at_all(client: ApiClient, member: SignedIn) -> None:
-    """B4: one bad entry among good ones refuses the whole batch; nothing is written."""
+    """B4, INT-2: one bad entry among good ones refuses the whole batch; nothing is written."""
     rows = [{**SOCIAL, "account_id": f"a{i}"} for i in range(24)]
     bad = {"account_id": "bad", "account_type": "crm", "configuration": {"api_key": "k"}}
     path = f"{ACCOUNTS}/batch"
@@ -136,6 +137,7 @@ def test_an_account_id_has_its_alphabet(
 
 
 def test_targets_are_replaced_and_softly_deleted(client: ApiClient, member: SignedIn) -> None:
+    """INT-3: a deleted target is kept, inactive, unlisted and answered as absent."""
     body = {"name": "Ada", "email": "ada@example.com", "notes": "first"}
     made = client.post(TARGETS, json=body, headers=member.headers)
     assert made.status_code == 200

@@ -143,7 +143,7 @@ def test_a_delivery_that_succeeds_is_one_attempt(world: World) -> None:
 @pytest.mark.bite("tidegate.integrations.webhooks.domain.RETRY_AFTER", (timedelta(seconds=5),) * 7)
 @pytest.mark.bite("tidegate.integrations.webhooks.service.engine.silent_since", returns=False)
 def test_a_receiver_that_stays_down_gets_the_published_table(world: World) -> None:
-    """F16: eight attempts at the published waits, each recorded; then dead, disabled, told why."""
+    """F16, INT-6: eight attempts at the published waits, all recorded; then dead, disabled, told."""
     made = world.webhook()
     world.sender.outcomes = [failing("connect"), answered(500, NOW), failing("timeout")]
     delivery = world.tell()
@@ -248,7 +248,7 @@ def test_retry_after_is_followed_within_a_cap(world: World, case: str, status: i
     "tidegate_kit.webhooks.WebhookSecrets.at", lambda secrets, now: (secrets.current,)
 )
 def test_old_and_new_secret_sign_for_a_day(world: World) -> None:
-    """F18: letters of the day after a rotation carry both signatures; later ones the new alone."""
+    """F18, INT-5: letters of the day after a rotation carry both signatures, later ones the new."""
     made = world.webhook()
     rotated = world.service.rotate(made.webhook.id)
     assert rotated.secret != made.secret
