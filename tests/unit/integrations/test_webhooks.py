@@ -143,7 +143,7 @@ def test_a_delivery_that_succeeds_is_one_attempt(world: World) -> None:
 @pytest.mark.bite("tidegate.integrations.webhooks.domain.RETRY_AFTER", (timedelta(seconds=5),) * 7)
 @pytest.mark.bite("tidegate.integrations.webhooks.service.engine.silent_since", returns=False)
 def test_a_receiver_that_stays_down_gets_the_published_table(world: World) -> None:
-    """F16, INT-6: eight attempts at the published waits, all recorded; then dead, disabled, told."""
+    """F16, INT-6: eight attempts at the published waits, all recorded; then dead and disabled."""
     made = world.webhook()
     world.sender.outcomes = [failing("connect"), answered(500, NOW), failing("timeout")]
     delivery = world.tell()

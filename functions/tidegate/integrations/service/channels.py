@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from tidegate.integrations.channels import Adapter, Channel
@@ -27,22 +27,25 @@ class ChannelService:
         self._plain = plain
         self._adapter = adapter
 
-    def connected(self) -> dict[Channel, Account]:
-        """The account of each channel that has one: the newest."""
-        found: dict[Channel, Account] = {}
-        for account in self._accounts.all():
-            if account.account_type in _TYPES:
-                channel = channel_of(account.account_type, self._plain(account))
-                if channel is not None:
-                    found.setdefault(channel, account)
-        return found
+    def connected(self) -> frozenset[Channel]:
+        """The channels that an account serves."""
+        return frozenset(channel for channel, _, _ in self._opened())
 
     def adapter(self, channel: Channel) -> Adapter | None:
-        """The adapter of a channel; None where no account serves it."""
-        account = self.connected().get(channel)
-        if account is None:
-            return None
-        return self._adapter(account.account_type, self._plain(account))
+        """The adapter of a channel's newest account; None where no account serves it."""
+        for served, account, configuration in self._opened():
+            if served == channel:
+                return self._adapter(account.account_type, configuration)
+        return None
+
+    def _opened(self) -> Iterator[tuple[Channel, Account, dict[str, Any]]]:
+        """Channel, account and opened configuration, newest account first."""
+        for account in self._accounts.all():
+            if account.account_type in _TYPES:
+                configuration = self._plain(account)
+                channel = channel_of(account.account_type, configuration)
+                if channel is not None:
+                    yield channel, account, configuration
 
 
 def handle_of(target: Target, channel: Channel) -> str | None:
