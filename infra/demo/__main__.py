@@ -81,6 +81,11 @@ def show(api: Api, telling: Telling) -> None:
     )
     accounts = board["accounts"]
     telling.say(f"accounts: {accounts['connected']} connected of {accounts['total']}")
+    savings = board["savings"]
+    telling.say(
+        f"savings: {savings['identified_monthly']} USD a month identified, "
+        f"{savings['realised_to_date']} realised; open findings: {board['findings']['open']}"
+    )
     telling.say(f"health: {api.call('GET', '/health')['status']}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from infra.demo.api import Api, ApiFailed
@@ -55,17 +54,13 @@ def find(api: Api, telling: Telling) -> list[dict[str, Any]]:
 
 
 def refresh(api: Api, group: str) -> None:
-    """Evaluate the checks now and wait until the summary is newer."""
-    while True:
-        before = api.call("GET", f"/{group}/summary")["as_of"]
-        try:
-            api.call("POST", f"/{group}/refresh", {})
-            break
-        except ApiFailed as refused:
-            if refused.code != "REFRESH_RUNNING":  # the end of a discovery starts one by itself
-                raise
-            time.sleep(2)
-    for _ in api.poll(f"/{group}/summary", lambda seen: seen["as_of"] not in (None, before)):
+    """Evaluate the checks on the newest inventory; wait for the first evaluation."""
+    try:
+        api.call("POST", f"/{group}/refresh", {})
+    except ApiFailed as refused:
+        if refused.code != "REFRESH_RUNNING":  # the end of a discovery starts one by itself
+            raise
+    for _ in api.poll(f"/{group}/summary", lambda seen: seen["as_of"] is not None):
         pass
 
 
