@@ -9,6 +9,7 @@ from pathlib import Path
 AWS_SERVICES = (
     # the platform's own
     "apigatewaymanagementapi",
+    "apigatewayv2",
     "bedrock-runtime",
     "dynamodb",
     "dynamodbstreams",

@@ -220,6 +220,7 @@ def test_a_deleted_user_is_out_at_once_and_his_data_goes(client: IdentityClient)
     assert client.me(tokens["access_token"]).status_code == 401
     assert client.refresh(tokens["refresh_token"]).status_code == 401
     assert tasks.erase({}, None) == {"done": 1, "left": 0}
+    assert tasks.erase({}, None) == {"done": 1, "left": 0}  # and nothing came late
     left = everything()
     assert "CANARY" not in left
     assert made["email"] not in left
@@ -441,6 +442,8 @@ def test_a_forgotten_tenant_leaves_nothing(client: IdentityClient, platform: Set
         s3.put_object(Bucket="data", Key=f"workflows/{one['tenant_id']}/x.json", Body=b"1")
     event = {"tenant_id": gone["tenant_id"], "requested_by": "test"}
     assert tasks.erase(event, None) == {"done": 1, "left": 0}
+    assert tasks.erase({}, None) == {"done": 1, "left": 0}
+    assert tasks.erase({}, None) == {"done": 0, "left": 0}
     left = everything()
     assert gone["tenant_id"] not in left.replace(f"admin.{gone['tenant_id']}", "")
     assert gone["email"] not in left
@@ -480,5 +483,5 @@ def test_an_erasure_that_dies_is_begun_again(
         assert tasks.erase({"tenant_id": gone["tenant_id"]}, None) == {"done": 0, "left": 1}
     item = TenantItem.get(TenantScope(gone["tenant_id"]).pk, "TENANT")
     assert item.is_active is False  # nobody works in it meanwhile
-    assert tasks.erase({}, None) == {"done": 1, "left": 0}
+    assert [tasks.erase({}, None)["done"] for _ in range(3)] == [1, 1, 0]
     assert gone["tenant_id"] not in everything()

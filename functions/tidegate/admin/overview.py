@@ -16,9 +16,10 @@ from tidegate.onboarding.public import connections
 # with template.yaml.
 TABLES = (
     "identity", "platform", "onboarding", "discovery", "workflows", "profile", "calendar",
-    "templates", "integrations", "realtime", "metrics",
+    "templates", "integrations", "realtime", "metrics", "pipelines", "ai", "governance", "findings",
+    "lab",
 )  # fmt: skip
-_MICROS = 1_000_000
+_DOLLAR = 1_000_000_000  # in nano-dollars
 
 
 def accounts_of(tenant_id: str) -> int:
@@ -37,7 +38,7 @@ def dashboard(tenants: Sequence[TenantItem], now: datetime) -> schemas.Dashboard
         users=sum(int(one.user_count) for one in tenants),
         accounts_connected=sum(accounts_of(one.id) for one in tenants),
         executions_24h=schemas.ExecutionCounts(total=day.count, failed=day.failed),
-        ai_cost_month=f"{ai.cost_micros / _MICROS:.6f}",
+        ai_cost_month=f"{ai.cost_nanos / _DOLLAR:.6f}",
         alerts=len(monitoring.open_alerts()),
         generated_at=now,
     )

@@ -14,9 +14,11 @@ from tidegate.identity.public import erasures as identity
 def erase(event: dict[str, Any], context: object) -> dict[str, int]:
     """Every five minutes, or asked by an operator: erase what is noted, each to its end.
 
+    What was found keeps its note until a later round finds nothing more.
+
     {"tenant_id", "requested_by"} first notes that a tenant goes: it is switched off in the same
-    step, for good. One that fails is told and stays noted; the others go on. Answers how many are
-    done and how many are left.
+    step, for good. One that fails is told and stays noted; the others go on. Answers how many
+    rounds were done and how many failed.
     """
     if event.get("tidegate_ping"):
         return {"done": 0, "left": 0}
@@ -33,7 +35,9 @@ def erase(event: dict[str, Any], context: object) -> dict[str, int]:
             logger.exception("erasing failed; it is begun again", tenant_id=wanted.tenant_id)
             left += 1
             continue
-        identity.finish_erasure(wanted)
+        if erased.rows == erased.objects == 0:
+            # A whole round found nothing: what came late, from streams and the bus, is gone too.
+            identity.finish_erasure(wanted)
         logger.info("erased", tenant_id=wanted.tenant_id, rows=erased.rows, objects=erased.objects)
         done += 1
     return {"done": done, "left": left}

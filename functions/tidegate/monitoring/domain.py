@@ -40,7 +40,7 @@ MAX_CLASS = 120  # 2^30 microseconds: 18 minutes and more
 class Measurement:
     """One thing that happened. The same `id` is counted once, however often it is told.
 
-    micros: duration in microseconds; cost_micros: millionths of a US dollar.
+    micros: duration in microseconds; cost_nanos: thousand-millionths of a US dollar.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Measurement:
     at: datetime
     ok: bool
     micros: int = 0
-    cost_micros: int = 0
+    cost_nanos: int = 0
     tokens: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -60,7 +60,7 @@ class Cell:
     count: int = 0
     failed: int = 0
     micros: int = 0
-    cost_micros: int = 0
+    cost_nanos: int = 0
     tokens: int = 0
     classes: Mapping[int, int] = field(default_factory=dict)
 
@@ -76,7 +76,7 @@ class Cell:
             classes[index] = classes.get(index, 0) + number
         return Cell(
             self.count + other.count, self.failed + other.failed, self.micros + other.micros,
-            self.cost_micros + other.cost_micros, self.tokens + other.tokens, classes,
+            self.cost_nanos + other.cost_nanos, self.tokens + other.tokens, classes,
         )  # fmt: skip
 
     def average(self, unit: int) -> float | None:
@@ -114,7 +114,7 @@ def middle_of(index: int) -> float:
 def cell_of(measurement: Measurement) -> Cell:
     """What one measurement adds."""
     return Cell(
-        1, 0 if measurement.ok else 1, measurement.micros, measurement.cost_micros,
+        1, 0 if measurement.ok else 1, measurement.micros, measurement.cost_nanos,
         measurement.tokens, {class_of(measurement.micros): 1},
     )  # fmt: skip
 

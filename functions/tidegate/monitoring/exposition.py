@@ -37,7 +37,7 @@ def text(found: Totals, system: Mapping[str, float], identity: Mapping[str, str]
         ),
         _outcomes("tidegate_ai_requests_total", "Inferences.", ai.ok, ai.failed),
         _plain("tidegate_ai_tokens_total", "counter", "Tokens used.", ai.tokens),
-        _plain("tidegate_ai_cost_dollars_total", "counter", "Cost in USD.", ai.cost_micros / 1e6),
+        _plain("tidegate_ai_cost_dollars_total", "counter", "Cost in USD.", ai.cost_nanos / 1e9),
         *(
             _plain(f"tidegate_{name}", "gauge", "Of the answering process.", value)
             for name, value in sorted(system.items())

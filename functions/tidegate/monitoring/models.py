@@ -81,7 +81,7 @@ class CellItem(Table):
     measured = NumberAttribute(default=0)
     failed = NumberAttribute(default=0)
     micros = NumberAttribute(default=0)
-    cost_micros = NumberAttribute(default=0)
+    cost_nanos = NumberAttribute(default=0)
     tokens = NumberAttribute(default=0)
     expires = NumberAttribute(null=True)
     classes: dict[int, int]
@@ -109,6 +109,6 @@ class CountedItem(Table):
     at = UTCDateTimeAttribute()
     failed = NumberAttribute()
     micros = NumberAttribute()
-    cost_micros = NumberAttribute()
+    cost_nanos = NumberAttribute()
     tokens = NumberAttribute()
     expires = NumberAttribute()

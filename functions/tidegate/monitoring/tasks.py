@@ -12,7 +12,12 @@ from tidegate.monitoring import wiring
 from tidegate.monitoring.domain import Measurement
 from tidegate.monitoring.repository.metrics import DynamoMetrics
 from tidegate.monitoring.service import certificate, watch
-from tidegate.monitoring.service.sources import calls_in, execution_in, read_log_batch
+from tidegate.monitoring.service.sources import (
+    calls_in,
+    execution_in,
+    inference_in,
+    read_log_batch,
+)
 from tidegate.monitoring.usage import process_usage
 
 Answer = dict[str, Any]
@@ -47,6 +52,25 @@ def count_execution(event: dict[str, Any], context: object) -> Answer:
     tenant_id, one = found
     DynamoMetrics(TenantScope(tenant_id)).add([one], now)
     return {"counted": wiring.platform_metrics().add([one], now)}
+
+
+def count_inferences(event: dict[str, Any], context: object) -> Answer:
+    """Stream of the table `ai`: count what was paid. Names the records to bring again."""
+    wiring.start_task()
+    now = system_clock()
+    failed: list[dict[str, str]] = []
+    for record in event["Records"]:
+        try:
+            found = inference_in(record)
+            if found is not None:
+                tenant_id, one = found
+                DynamoMetrics(TenantScope(tenant_id)).add([one], now)
+                wiring.platform_metrics().add([one], now)
+        except Exception:
+            # Whatever is wrong with one record, the others are counted.
+            logger.exception("a change of AI usage was not counted")
+            failed.append({"itemIdentifier": record["dynamodb"]["SequenceNumber"]})
+    return {"batchItemFailures": failed}
 
 
 def check_health(event: dict[str, Any], context: object) -> Answer:

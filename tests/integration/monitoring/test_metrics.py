@@ -188,7 +188,14 @@ def test_numbers_of_a_deleted_tenant_do_not_come_back(tenant: TenantScope) -> No
 
 def test_a_domain_counts_in_its_own_transaction(tenant: TenantScope) -> None:
     one = Measurement(
-        "i1", "ai", NOW, True, 5, cost_micros=1500, tokens=30, labels={"model": "m", "user": "u"}
+        "i1",
+        "ai",
+        NOW,
+        True,
+        5,
+        cost_nanos=1_500_000,
+        tokens=30,
+        labels={"model": "m", "user": "u"},
     )
     writes = Transaction()
     public.add_to(writes, tenant, one, NOW)
@@ -211,3 +218,55 @@ def test_a_tenants_numbers_are_its_own(platform: Settings) -> None:
     DynamoMetrics(mine).add(some(12), NOW)
     assert DynamoMetrics(mine).total("request").count == 12
     assert DynamoMetrics(other).total("request").count == 0
+
+
+def usage_record(tenant: TenantScope, number: int, requests: int, cost: int) -> dict[str, Any]:
+    """A change of a row of AI usage as the stream tells it: from n-1 requests to n."""
+
+    def image(count: int) -> dict[str, Any]:
+        return {
+            "requests": {"N": str(count)}, "cost": {"N": str(count * cost)},
+            "input_tokens": {"N": str(count * 10)}, "output_tokens": {"N": str(count * 5)},
+            "model": {"S": "m"}, "user_id": {"S": "u"},
+        }  # fmt: skip
+
+    return {
+        "dynamodb": {
+            "SequenceNumber": str(number), "ApproximateCreationDateTime": NOW.timestamp(),
+            "Keys": {"pk": {"S": tenant.pk}, "sk": {"S": "USE#2026-03-04#u#m"}},
+            "NewImage": image(requests),
+            **({"OldImage": image(requests - 1)} if requests > 1 else {}),
+        }
+    }  # fmt: skip
+
+
+@pytest.mark.hazard("H2")
+@pytest.mark.bite(
+    "tidegate.monitoring.repository.metrics.DynamoMetrics._counted_key",
+    replacement=lambda self, one: (f"T#x#COUNTED#{new_id()}", new_id()),
+)
+def test_usage_of_models_is_counted_from_what_was_paid(
+    tenant: TenantScope, environment: None
+) -> None:
+    """H2: each change of the usage rows counts once, also when the stream brings it again."""
+    records = [usage_record(tenant, 100 + n, n, 1_500) for n in (1, 2, 3)]
+    other = {
+        "dynamodb": {**records[0]["dynamodb"], "Keys": {"pk": {"S": tenant.pk}, "sk": {"S": "X"}}}
+    }
+    for _ in range(2):
+        answer = tasks.count_inferences({"Records": [*records, other]}, None)
+        assert answer == {"batchItemFailures": []}
+    assert public.tenant_metrics(tenant)["ai_usage"] == {
+        "total_requests": 3, "total_cost": 0.0000045, "tokens_used": 45,
+        "average_cost_per_request": 0.0000015,
+    }  # fmt: skip
+
+
+def test_a_record_that_cannot_be_counted_comes_again_alone(
+    tenant: TenantScope, environment: None
+) -> None:
+    good, bad = usage_record(tenant, 1, 1, 10), usage_record(tenant, 2, 1, 10)
+    del bad["dynamodb"]["NewImage"]["model"]
+    answer = tasks.count_inferences({"Records": [bad, good]}, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    assert DynamoMetrics(tenant).total("ai").count == 1

@@ -130,7 +130,7 @@ class _Sums:
         pk, sk = self._counted_key(one)
         return CountedItem(
             pk, sk, kind=one.kind, at=one.at, failed=0 if one.ok else 1, micros=one.micros,
-            cost_micros=one.cost_micros, tokens=one.tokens, expires=epoch(now + COUNTED_KEPT),
+            cost_nanos=one.cost_nanos, tokens=one.tokens, expires=epoch(now + COUNTED_KEPT),
             created_at=now, updated_at=now,
         )  # fmt: skip
 
@@ -165,7 +165,7 @@ class _Sums:
                 for row in CountedItem.query(f"{prefix}#COUNTED#{day:%Y-%m-%d}"):
                     yield Measurement(
                         row.sk.partition("#")[2], cast(Kind, row.kind), row.at, not row.failed,
-                        int(row.micros), int(row.cost_micros), int(row.tokens),
+                        int(row.micros), int(row.cost_nanos), int(row.tokens),
                     )  # fmt: skip
 
 
@@ -250,7 +250,7 @@ def _additions(cell: Cell, expires: int | None, now: datetime) -> list[Any]:
         CellItem.measured.add(cell.count),
         CellItem.failed.add(cell.failed),
         CellItem.micros.add(cell.micros),
-        CellItem.cost_micros.add(cell.cost_micros),
+        CellItem.cost_nanos.add(cell.cost_nanos),
         CellItem.tokens.add(cell.tokens),
         CellItem.schema_version.set(1),
         CellItem.created_at.set(CellItem.created_at | now),
@@ -265,6 +265,6 @@ def _additions(cell: Cell, expires: int | None, now: datetime) -> list[Any]:
 
 def _cell(row: CellItem) -> Cell:
     return Cell(
-        int(row.measured), int(row.failed), int(row.micros), int(row.cost_micros),
+        int(row.measured), int(row.failed), int(row.micros), int(row.cost_nanos),
         int(row.tokens), row.classes,
     )  # fmt: skip

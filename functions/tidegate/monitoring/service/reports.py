@@ -26,6 +26,7 @@ MAX_RANGE = timedelta(days=90)
 MAX_POINTS = 1500
 _RATE_MINUTES = 5
 _MILLI, _SECOND = 1_000, 1_000_000
+_DOLLAR = 1_000_000_000  # in nano-dollars
 Number = float | None
 
 
@@ -78,7 +79,7 @@ def _count(cell: Cell) -> Number:
 
 
 def _cost(cell: Cell) -> Number:
-    return round(cell.cost_micros / _SECOND, 6)
+    return round(cell.cost_nanos / _DOLLAR, 9)
 
 
 def _error_rate(cell: Cell) -> Number:
@@ -191,7 +192,7 @@ def _lines(metrics: Metrics, line: _Line, window: Window, label: str) -> list[Se
 def as_dict(found: Totals) -> dict[str, dict[str, Number]]:
     """{application, workflows, ai_usage} as the contract names them."""
     requests, executions, ai = found.requests, found.executions, found.ai
-    cost = round(ai.cost_micros / _SECOND, 6)
+    cost = round(ai.cost_nanos / _DOLLAR, 9)
     return {
         "application": {
             "total_requests": requests.count,
@@ -211,6 +212,6 @@ def as_dict(found: Totals) -> dict[str, dict[str, Number]]:
             "total_requests": ai.count,
             "total_cost": cost,
             "tokens_used": ai.tokens,
-            "average_cost_per_request": round(cost / ai.count, 6) if ai.count else None,
+            "average_cost_per_request": round(cost / ai.count, 9) if ai.count else None,
         },
     }

@@ -1,4 +1,4 @@
-"""Where measurements come from: the log of calls, and events of executions."""
+"""Where measurements come from: the log of calls, events of executions, the usage of models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from tidegate_kit.clock import from_epoch
 from tidegate_kit.observability import logger
 
 from tidegate.monitoring.domain import Measurement
@@ -89,3 +90,32 @@ def execution_in(event: Mapping[str, Any]) -> tuple[str, Measurement] | None:
         labels={"workflow": str(data["workflow_id"])},
     )  # fmt: skip
     return str(detail["tenant_id"]), measurement
+
+
+def inference_in(record: Mapping[str, Any]) -> tuple[str, Measurement] | None:
+    """(tenant, measurement) of a change of a row of AI usage; None for every other change.
+
+    `record` is one of the stream of the table `ai`, whose rows USE#<day>#<user>#<model> count what
+    was paid, in the transaction that paid it. The stream's own number names the measurement.
+    """
+    change = record["dynamodb"]
+    pk, sk = change["Keys"]["pk"]["S"], change["Keys"]["sk"]["S"]
+    if not pk.startswith("T#") or not sk.startswith("USE#") or "NewImage" not in change:
+        return None
+    new, old = change["NewImage"], change.get("OldImage", {})
+
+    def added(name: str) -> int:
+        return int(new.get(name, {}).get("N", 0)) - int(old.get(name, {}).get("N", 0))
+
+    if added("requests") <= 0:
+        return None
+    measurement = Measurement(
+        id=str(change["SequenceNumber"]),
+        kind="ai",
+        at=from_epoch(float(change["ApproximateCreationDateTime"])),
+        ok=True,
+        cost_nanos=added("cost"),
+        tokens=added("input_tokens") + added("output_tokens"),
+        labels={"model": new["model"]["S"], "user": new["user_id"]["S"]},
+    )
+    return pk.split("#")[1], measurement
