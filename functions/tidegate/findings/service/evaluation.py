@@ -186,8 +186,9 @@ def _judge(
                 for line in inventory.lines(place, type_):
                     facts.learn(line)
     for type_ in sorted(present, key=lambda name: (name == _LAST, name)):
-        here = judges.get(type_)
-        if here is None:
+        here = judges.get(type_, [])
+        # Images need the snapshots that they are made of, whoever judges those.
+        if not here and not (type_ == "ec2:snapshot" and _LAST in judges):
             continue
         for line in inventory.lines(place, type_):
             if type_ == "ec2:snapshot":
