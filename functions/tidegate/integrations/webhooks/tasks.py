@@ -11,7 +11,9 @@ from tidegate_kit.observability import logger
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.integrations.webhooks import wiring
+from tidegate.integrations.webhooks.machine import engine_of
 from tidegate.integrations.webhooks.service.outbox import Told
+from tidegate.workflows.public.outcomes import webhook_url
 
 _EXECUTION_ENDED = frozenset(
     f"workflow.execution.{status}" for status in ("completed", "failed", "cancelled", "timed_out")
@@ -44,8 +46,6 @@ def dispatch(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 def _tell_asker(scope: TenantScope, told: Told) -> list[str]:
     """Whoever gave a webhook_url at the start gets the outcome there (WF-13)."""
-    from tidegate.workflows.public.outcomes import webhook_url
-
     execution_id = str(told.data["execution_id"])
     url = webhook_url(scope, execution_id)
     if url is None:
@@ -88,7 +88,7 @@ def attempt(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         return {"pong": True}
     wiring.start_task()
     ids = {name: event[name] for name in ("tenant_id", "delivery_id", "round")}
-    engine = wiring.engine_of(TenantScope(str(ids["tenant_id"])))
+    engine = engine_of(TenantScope(str(ids["tenant_id"])))
     coming = engine.attempt(str(ids["delivery_id"]), int(ids["round"]))
     return {**ids, "next": coming.next, "seconds": coming.seconds}
 
@@ -101,5 +101,5 @@ def machine_ended(event: Mapping[str, Any], context: object) -> dict[str, bool]:
     given = json.loads(event["detail"].get("input") or "{}")
     if not {"tenant_id", "delivery_id", "round"} <= set(given):
         return {"restarted": False}
-    engine = wiring.engine_of(TenantScope(str(given["tenant_id"])))
+    engine = engine_of(TenantScope(str(given["tenant_id"])))
     return {"restarted": engine.restart(str(given["delivery_id"]), int(given["round"]))}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache, partial
+from functools import cache
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -24,10 +23,8 @@ from tidegate.integrations.settings import WebhookStarterSettings
 from tidegate.integrations.vault import Vault
 from tidegate.integrations.webhooks.domain import Delivery, DeliveryStatus
 from tidegate.integrations.webhooks.repository import DynamoDeliveries, DynamoWebhooks
-from tidegate.integrations.webhooks.service.engine import Engine
 from tidegate.integrations.webhooks.service.management import WebhookService
 from tidegate.integrations.webhooks.service.outbox import Outbox
-from tidegate.integrations.webhooks.service.sender import HttpSender
 
 
 class Slice(Protocol):
@@ -85,16 +82,6 @@ def deliveries_of(
     )
 
 
-def engine_of(scope: TenantScope, clock: Clock = system_clock) -> Engine:
-    """What attempts a tenant's deliveries."""
-    from tidegate.workflows.public.outcomes import execution_outcome
-
-    return Engine(
-        DynamoDeliveries(scope), DynamoWebhooks(scope), webhooks_of(scope, clock),
-        HttpSender(_client()), partial(execution_outcome, scope), clock, random.random,
-    )  # fmt: skip
-
-
 def launch(scope: TenantScope, delivery_id: str, round_: int) -> None:
     """Start the machine of one round of a delivery; once, however often it is asked.
 
@@ -117,10 +104,11 @@ def launch(scope: TenantScope, delivery_id: str, round_: int) -> None:
 
 
 def _check_url(url: str) -> None:
-    _client().check(url, allow_local=True)
+    outbound_client().check(url, allow_local=True)
 
 
-def _client() -> OutboundClient:
+def outbound_client() -> OutboundClient:
+    """The one client for addresses given by users; kept for the process."""
     return _client_of(OutboundPolicy.of(settings_of(Settings)))
 
 
