@@ -21,3 +21,4 @@ def test_the_readmes_python_runs(
     told = capsys.readouterr().out
     assert "status: pending" in told
     assert "set-up still required: True" in told
+    assert "the workflow completed with Hello Ada" in told
