@@ -152,6 +152,30 @@ def test_a_webhook_that_the_platform_disabled_raises_an_alert() -> None:
     assert types(bus) == []
 
 
+def test_an_account_that_turns_unhealthy_is_told_once() -> None:
+    def health(status: str) -> dict[str, Any]:
+        return {"id": "tw", "status": status, "failures": 3, "last_error": CANARY,
+                "updated_at": STAMP}  # fmt: skip
+
+    pk = f"T#{TENANT}#U#{USER}"
+    for old, expected in (
+        ("degraded", ["integration.unhealthy"]), (None, ["integration.unhealthy"]),
+        ("unhealthy", []),
+    ):  # fmt: skip
+        before = None if old is None else health(old)
+        bus, failed = publish(
+            record("integrations", health("unhealthy"), before, sk="HEALTH#tw", pk=pk)
+        )
+        assert (types(bus), failed) == (expected, [])
+        for event in bus.events:
+            assert event.detail["tenant_id"] == TENANT
+            assert event.detail["data"] == {"account_id": "tw", "user_id": USER}
+    bus, _ = publish(
+        record("integrations", health("healthy"), health("unhealthy"), sk="HEALTH#tw", pk=pk)
+    )
+    assert types(bus) == []
+
+
 @pytest.mark.parametrize("alert", ["ACCESS_LOST", "ACCESS_LEFT", "KEYS_DUE"])
 def test_alerts_of_accounts_are_system_alerts(alert: str) -> None:
     def account(raised: str | None) -> dict[str, Any]:

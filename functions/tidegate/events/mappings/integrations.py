@@ -1,4 +1,4 @@
-"""Integrations table: webhook.dead_lettered, and the alert when the platform disables a webhook."""
+"""Integrations table: webhook.dead_lettered, integration.unhealthy, alerts of disabled webhooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DEAD_LETTERED = "webhook.dead_lettered"
 
 
 def integration_events(change: Change) -> Iterator[Draft]:
-    """A delivery that was given up, a webhook that was disabled for it.
+    """A delivery that was given up, a webhook that was disabled for it, an account that fails.
 
     Addresses stay out: they may hold a token. A dead letter about a dead letter tells no more.
     """
@@ -30,6 +30,11 @@ def integration_events(change: Change) -> Iterator[Draft]:
                     "last_status_code": None if status is None else int(status),
                 },
             )
+    elif change.sk.startswith("HEALTH#") and change.became("status") == "unhealthy":
+        yield Draft(
+            "integration.unhealthy",
+            {"account_id": item["id"], "user_id": change.pk.rpartition("#")[2]},
+        )
     elif change.sk.startswith("WEBHOOK#") and change.became("disabled_reason") is not None:
         yield Draft(
             "system.alert",

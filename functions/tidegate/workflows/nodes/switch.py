@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from tidegate_kit.json_values import equal
 
-from tidegate.workflows.conditions.operators import equal
 from tidegate.workflows.graph import ERROR
 from tidegate.workflows.nodes.base import Done, Handles, NodeData, NodeType
 from tidegate.workflows.nodes.context import NodeContext
