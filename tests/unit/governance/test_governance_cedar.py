@@ -210,6 +210,30 @@ CASES: dict[str, Case] = {
     ),
 }
 
+LONGEST = {
+    "or": "||".join(["resource.reversible"] * 125),
+    "and": "&&".join(["true"] * 251),
+    "sum": "+".join(["1"] * 251) + " == 251",
+    "if": "if false then true else " * 250 + "true",
+    "brackets": "(" * 62 + "true" + ")" * 62,
+}
+
+
+@pytest.mark.parametrize("name", LONGEST)
+def test_the_longest_policies_that_are_stored_are_evaluated(name: str) -> None:
+    (text,) = when(LONGEST[name])
+    assert problems_of(text, members) == []
+    outcome = ask(*DEFAULTS[1:], text, f"{FORBID} when {{ false }};", text)
+    assert (outcome.effect, outcome.policy_ids, outcome.problem) == ("allow", ("p1", "p3"), "")
+
+
+def test_texts_are_joined_whole() -> None:
+    """A comment at the end of one text does not swallow the next, whatever the order of ids."""
+    ending = f"{FORBID} when {{ false }}; // {FORBID}"
+    outcome = ask(*[ending] * 12, f"{ANY};", ending)
+    assert (outcome.effect, outcome.policy_ids) == ("allow", ("p12",))
+
+
 # Forbids and permits that fail while they are evaluated: a deny that says why (B18).
 ERRORS: dict[str, Case] = {
     "forbid overflows": Case(
@@ -379,7 +403,9 @@ TEXTS: list[tuple[str, tuple[int, int, str] | None]] = [
     (f'{ASKS}@approver_role("root") {ANY};', (1, 28, "approver_role")),
     (f"{ANY} when {{ {'(' * 70}true{')' * 70} }};", (1, 125, "deeper")),
     (f"{ANY} when {{ resource has {'.'.join('a' * 20)} }};", (1, 108, "path")),
-    (f"{ANY} when {{ {'||'.join(['true'] * 3000)} }};", (1, 1, "operators")),
+    (f"{ANY} when {{ {'||'.join(['true'] * 3000)} }};", (1, 1566, "250 operators")),
+    (f"{ANY} when {{ {'||'.join(['true'] * 251)} }};", None),
+    (f"{ANY} when {{ {'||'.join(['true'] * 200)} }};" * 2, None),
     (f"{ANY} when {{ {'!' * 300}true }};", (1, 62, "too many")),
     ("x" * 20_001, (1, 1, "longer")),
     ("permit" * 3000, (1, 18001, "end of input")),

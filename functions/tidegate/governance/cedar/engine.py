@@ -84,20 +84,23 @@ class PolicyEngine:
     def _parsed(self) -> Any:
         import cedarpy
 
+        # Each text was parsed alone, so joining them joins whole statements, and Cedar names these
+        # policy0, policy1, ... in order. Its JSON form, which takes names, is read 128 deep only.
         for policy in self._policies:
-            for number, statement in enumerate(compiled(policy.text)):
-                self._statements[f"{policy.id}#{number}"] = (policy.id, statement)
-        forms = {name: statement.form for name, (_, statement) in self._statements.items()}
-        return cedarpy.PolicySet.from_json_str(
-            json.dumps({"staticPolicies": forms, "templates": {}, "templateLinks": []})
-        )
+            for statement in compiled(policy.text):
+                self._statements[f"policy{len(self._statements)}"] = (policy.id, statement)
+        made = cedarpy.PolicySet.from_str("\n".join(policy.text for policy in self._policies))
+        if len(made) != len(self._statements):
+            raise ValueError(f"{len(made)} statements where {len(self._statements)} were read")
+        return made
 
     def _outcome(self, answer: Any) -> Outcome:
         # An erroring forbid is skipped by Cedar, and a permit would win (B18).
         errors = errors_of(answer)
         if errors:
             return Outcome("deny", problem="; ".join(errors))
-        reasons = [self._statements[name] for name in sorted(answer.diagnostics.reasons)]
+        names = sorted(answer.diagnostics.reasons, key=lambda name: int(name[len("policy") :]))
+        reasons = [self._statements[name] for name in names]
         decision = answer.decision.name
         if decision == "Deny":
             return Outcome("deny", _ids(reasons))

@@ -14,12 +14,15 @@ from typing import Final
 MAX_DEPTH: Final = 64
 # `resource has a.b.c...` takes time with the square of its length (3,000 parts: 9 s).
 MAX_PATH: Final = 16
+# Each makes Cedar's JSON form two levels deeper, and Python reads some 1,000 levels.
+MAX_OPERATORS: Final = 250
 _END = "unexpected end of input"
 
 _TOKEN = re.compile(
     r'(?P<skip>\s+|//[^\n]*)|"(?:\\.|[^"\\\n])*"|[A-Za-z_][A-Za-z0-9_]*|[0-9]+|::|==|!=|<=|>=|&&|\|\||.',
     re.DOTALL,
 )
+_CHAINED = frozenset({"&&", "||", "+", "-", "*", ".", "[", "if"})
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
@@ -58,7 +61,7 @@ def problem_at(text: str, offset: int, message: str) -> TextProblem:
 
 def too_deep(text: str, tokens: Sequence[Token]) -> TextProblem | None:
     """What is nested or chained beyond what the parser bears."""
-    depth = path = 0
+    depth = path = operators = 0
     for before, token in zip((None, *tokens), tokens, strict=False):
         if token.text in _OPEN:
             depth += 1
@@ -68,6 +71,13 @@ def too_deep(text: str, tokens: Sequence[Token]) -> TextProblem | None:
             path += 1
         elif before is None or before.text != ".":
             path = 0
+        if token.text == ";":
+            operators = 0
+        elif token.text in _CHAINED:
+            operators += 1
+        if operators > MAX_OPERATORS:
+            message = f"a statement has more than {MAX_OPERATORS} operators"
+            return problem_at(text, token.start, message)
         if depth > MAX_DEPTH:
             return problem_at(text, token.start, f"is nested deeper than {MAX_DEPTH} brackets")
         if path > MAX_PATH:
