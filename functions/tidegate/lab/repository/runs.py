@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
+from pynamodb.expressions.condition import Condition
 from tidegate_kit.dynamo import ConditionFailed, Transaction, batch_get, store_errors
 from tidegate_kit.errors import NotFound, ServiceUnavailable
 from tidegate_kit.tenancy import TenantScope, key
@@ -18,7 +19,14 @@ from tidegate.lab.repository.models import model_item, state_item
 
 _BATCH = 100  # reads of one BatchGetItem
 _ATTEMPTS = 5  # of a finish that meets other finishes of its experiment
-_LIVING = RunItem.status.is_in("queued", "running")
+
+
+def living_before(moment: datetime) -> Condition:
+    """The condition that a run is not over at a moment: what every end and begin demands."""
+    condition: Condition = RunItem.status.is_in("queued", "running") & (
+        RunItem.deadline_at > moment
+    )
+    return condition
 
 
 class DynamoRuns:
@@ -100,7 +108,7 @@ class DynamoRuns:
         writes.update(
             item,
             [RunItem.status.set("running"), RunItem.updated_at.set(now)],
-            _LIVING & (RunItem.deadline_at > now),
+            living_before(now),
         )
         self._log(writes, run, [line], 1)
         try:
@@ -192,7 +200,7 @@ class DynamoRuns:
         writes.update(
             RunItem(self._pk, key("RUN", run.id)),
             actions,
-            _LIVING & (RunItem.deadline_at > at),
+            living_before(at),
             name="run",
         )
 
