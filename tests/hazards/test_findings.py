@@ -216,7 +216,9 @@ def free_of_charge(
 
 
 @pytest.mark.hazard("G33")
-@pytest.mark.bite("tidegate.findings.prices.book.PriceBook.price", free_of_charge)
+@pytest.mark.bite(
+    "tidegate.findings.prices.book.PriceBook.price", free_of_charge, cases=("none", "other units")
+)
 @pytest.mark.parametrize("book", ["none", "other units", "half"])
 def test_an_unknown_price_is_unpriced_and_never_zero(book: str) -> None:
     """G33: price missing or in another unit: monthly null; known amounts are recomputable."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from tidegate_kit.clients import platform_client
+from tidegate_kit.clock import system_clock
 from tidegate_kit.settings import settings_of
 from tidegate_kit.tenancy import TenantScope
 
+from tidegate.findings.prices.book import baseline
+from tidegate.findings.prices.loader import load
 from tidegate.findings.service import refresh
 from tidegate.findings.service.refresh import Parts
 from tidegate.findings.settings import FindingsSettings
-from tidegate.findings.wiring import parts_of, start_task
+from tidegate.findings.wiring import parts_of, price_cache, start_task
 
 # What the state machine says about the end of a task, and what the customer may read of it.
 _REASONS = {
@@ -80,16 +84,41 @@ def follow_discovery(event: dict[str, Any], context: object) -> dict[str, Any]:
     settings: FindingsSettings = settings_of(FindingsSettings)
     detail = event["detail"]
     scope = TenantScope(detail["tenant_id"])
+    parts = parts_of(scope)
+    account_id = detail["data"]["account_id"]
+    if account_id not in parts.living.every():
+        return {"refresh_id": None}  # the tenant is gone: a late event is dropped (G25)
     launch = refresh.launcher(
         settings.findings_refresh_machine_arn, settings.aws_region, scope.tenant_id
     )
     started = refresh.start(
-        parts_of(scope),
+        parts,
         launch,
         refresh_id=detail["id"],
-        account_ids=[detail["data"]["account_id"]],
+        account_ids=[account_id],
         check_ids=None,
         trigger="event",
         exclusive=False,
     )
     return {"refresh_id": started.id}
+
+
+def load_prices(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Weekly: take the list prices of the baseline's regions from the AWS Price List API.
+
+    Each region is stored on its own, so one that dies is followed by a whole one next time.
+    """
+    if event.get("tidegate_ping"):
+        return {"pong": True}
+    start_task()
+    cache, book = price_cache(), baseline()
+    # The API has endpoints in a few regions only, this one among them.
+    client = platform_client("pricing", "us-east-1")
+    date = system_clock().date().isoformat()
+    stored: dict[str, int] = {}
+    for region in book.regions():
+        figures = load(client, book, region, date)
+        if figures:
+            cache.put(region, figures)
+        stored[region] = len(figures)
+    return {"stored": stored}

@@ -18,6 +18,7 @@ from tidegate_kit.tenancy import TenantScope
 from tidegate.discovery import public as discovery
 from tidegate.discovery.public import Inventory
 from tidegate.findings.prices.book import PriceBook, baseline
+from tidegate.findings.prices.cache import GlobalPriceCache
 from tidegate.findings.repository import (
     DynamoExceptions,
     DynamoFindings,
@@ -95,9 +96,19 @@ def threshold_service(scope: TenantScope, clock: Clock = system_clock) -> Thresh
     return ThresholdService(exceptions_of(scope), clock)
 
 
+def price_cache() -> GlobalPriceCache:
+    """Where loaded figures lie."""
+    settings = settings_of(EvaluationSettings)
+    return GlobalPriceCache(settings.data_bucket, settings.aws_region)
+
+
 def prices() -> PriceBook:
-    """The price book of this moment."""
-    return baseline()
+    """The price book of this moment: what was loaded over the shipped baseline."""
+    book, cache = baseline(), price_cache()
+    loaded = [figure for region in book.regions() for figure in cache.get(region)]
+    if not loaded:
+        return book
+    return book.with_layer(max(figure.date for figure in loaded), loaded)
 
 
 def inventory_of(scope: TenantScope) -> Callable[[str, datetime | None], Inventory | None]:

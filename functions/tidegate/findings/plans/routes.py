@@ -23,7 +23,7 @@ from tidegate.findings.plans.errors import (
 )
 from tidegate.findings.plans.service import PlanService
 from tidegate.findings.plans.wiring import plan_service
-from tidegate.findings.router import router
+from tidegate.findings.routes.router import router
 from tidegate.governance.public import policy_principal
 
 Page = Annotated[PageParams, Depends()]

@@ -42,6 +42,14 @@ class PriceBook:
         """What is known of `key` in `region`."""
         return self._figures.get((key, region))
 
+    def known(self) -> list[tuple[str, str]]:
+        """(key, unit) of every figure, sorted."""
+        return sorted({(figure.key, figure.unit) for figure in self._figures.values()})
+
+    def regions(self) -> list[str]:
+        """Regions that it knows prices of, sorted."""
+        return sorted({figure.region for figure in self._figures.values()})
+
     def price(self, key: str, region: str, unit: str, name: str = "price") -> PriceUsed:
         """The list price, as `name` of a formula.
 

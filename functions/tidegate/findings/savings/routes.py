@@ -8,7 +8,7 @@ from fastapi import Depends, Query
 from tidegate_kit.http import CurrentCall, PageParams, Paging
 
 from tidegate.findings.plans.schemas import SavingsView
-from tidegate.findings.router import router
+from tidegate.findings.routes.router import router
 from tidegate.findings.savings import answers
 from tidegate.findings.savings.wiring import savings_service
 from tidegate.findings.schemas import Instant

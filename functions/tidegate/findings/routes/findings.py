@@ -13,7 +13,7 @@ from tidegate.findings import answers, calls, schemas
 from tidegate.findings.domain import FindingFilters, Group
 from tidegate.findings.errors import ExceptionExists, RefreshRunning
 from tidegate.findings.plans import routes as plan_routes
-from tidegate.findings.router import router
+from tidegate.findings.routes.router import router
 from tidegate.findings.savings import routes as savings_routes
 
 Page = Annotated[PageParams, Depends()]
