@@ -559,8 +559,16 @@ def test_kill_the_undo_anywhere(world: RemediationWorld, name: str) -> None:
 @pytest.mark.bite("tidegate.findings.plans.approval.APPROVERS_OF_IRREVERSIBLE", replacement=1)
 def test_irreversible_actions_need_two_others(team: Team) -> None:
     """G30: an irreversible plan with one approver is not executed; the requester never counts."""
+    # Policies that would let anything happen at once change nothing about that.
+    for policy in team.get("/governance/policies")["policies"]:
+        path = f"/governance/policies/{policy['id']}"
+        off = team.client.put(path, json={"enabled": False}, headers=team.owner.headers)
+        assert off.status_code == 200, off.text
+    text = 'permit (principal, action == Action::"logs.put_retention", resource);'
+    made = team.post("/governance/policies", {"name": "At once", "text": text})
+    assert made.status_code == 201, made.text
     plan = team.planned("logs.put_retention")
-    assert plan["decision"]["quorum"] == 2
+    assert (plan["status"], plan["decision"]["quorum"]) == ("pending_approval", 2)
     vote = {"subject_hash": plan["plan_hash"]}
     path = f"/approvals/{plan['approval_id']}/approve"
     assert code(team.post(path, vote)) == (403, "SELF_APPROVAL")

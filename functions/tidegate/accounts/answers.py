@@ -16,8 +16,6 @@ from tidegate.findings.public import finding_view
 from tidegate.onboarding.public import Connection
 from tidegate.pipelines.public import CostPoint
 
-_NOTHING = "0.00"
-
 
 def account(row: AccountRow) -> schemas.Account:
     """The account object."""
@@ -85,7 +83,7 @@ def dashboard(overview: Overview, now: datetime) -> schemas.Dashboard:
         costs=costs(overview.costs, now),
         savings=schemas.Savings(
             identified_monthly=money_text(overview.findings.identified_monthly),
-            realised_to_date=_NOTHING,
+            realised_to_date=money_text(overview.realised),
             unpriced_findings=overview.findings.unpriced,
             coverage_percent=overview.findings.coverage_percent,
         ),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from tidegate_kit.errors import NotFound, ServiceUnavailable
 from tidegate_kit.observability import logger
 
+from tidegate.accounts.errors import PlanExecuting
 from tidegate.accounts.permissions import FeatureState, features
 from tidegate.discovery.public import DiscoveryView, Resource, ResourceFilters, Totals
 from tidegate.findings.public import OpenSummary
@@ -76,6 +78,12 @@ class Findings(Protocol):
     def of_account(self, account_id: str) -> int:
         """How many findings of an account are not resolved."""
 
+    def realised(self) -> Decimal:
+        """USD that executed actions were measured to have saved so far."""
+
+    def executing(self, account_id: str) -> bool:
+        """True while a plan is carried out or undone in the account."""
+
     def delete_some(self, account_id: str) -> bool:
         """Delete some of what a disconnect hid; True when nothing is left."""
 
@@ -97,6 +105,7 @@ class Overview:
     connections: Sequence[Connection]
     costs: Sequence[CostPoint]
     findings: OpenSummary
+    realised: Decimal  # USD that executed actions were measured to have saved
     experiments: tuple[int, int]  # with a living run, with a run of the last seven days
 
     @property
@@ -158,6 +167,7 @@ class Accounts:
             connections,
             self._costs.series(),
             self._findings.summary(top),
+            self._findings.realised(),
             self._experiments(),
         )
 
@@ -176,12 +186,16 @@ class Accounts:
         return connection, view, features(view, self._inventory.services())
 
     def disconnect(self, onboarding_id: str, actor: str) -> Removal:
-        """Disconnect an account. Raises NotFound when it is absent or already disconnected.
+        """Disconnect an account.
+
+        Raises NotFound when it is absent or already disconnected, PlanExecuting.
 
         The transaction is the commit point. What follows (hide, delete) is also done by the
         consumer of onboarding's stream, so a failure here is no failure of the disconnect.
         """
         account_id = self._living(onboarding_id).account_id
+        if self._findings.executing(account_id):
+            raise PlanExecuting
         resources = self._inventory.totals().by_account.get(account_id, 0)
         findings = self._findings.of_account(account_id)
         gone = self._connections.disconnect(onboarding_id, actor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from tidegate_kit.settings import Settings
@@ -103,6 +104,12 @@ class TenantFindings:
 
     def of_account(self, account_id: str) -> int:
         return findings.open_of_account(self.scope, account_id)
+
+    def realised(self) -> Decimal:
+        return findings.realised_to_date(self.scope, lambda: self.now)
+
+    def executing(self, account_id: str) -> bool:
+        return findings.plan_executing(self.scope, account_id)
 
     def delete_some(self, account_id: str) -> bool:
         return findings.delete_account(self.scope, account_id, steps=_INLINE_STEPS)

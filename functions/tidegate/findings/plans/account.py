@@ -78,6 +78,10 @@ class ConnectedAccounts:
         # Never with one account's approval into another (G21).
         return may_remediate(found) and found is not None and found.account_id == item.account_id
 
+    def present(self, item: PlanItem) -> bool:
+        """See ports.Accounts."""
+        return self.connection(item.onboarding_id) is not None
+
     def __call__(self, item: PlanItem) -> SessionWorkshop:
         """Raises AccessDeniedByAccount where the account is not connected for that any more."""
         connection = self.connection(item.onboarding_id)

@@ -44,6 +44,9 @@ class Accounts(Protocol):
     def allows(self, item: PlanItem) -> bool:
         """True while the item's account is connected for remediation."""
 
+    def present(self, item: PlanItem) -> bool:
+        """False once the item's account was disconnected."""
+
     def __call__(self, item: PlanItem) -> Workshop:
         """Enter an item's account. Raises AccessDeniedByAccount."""
 

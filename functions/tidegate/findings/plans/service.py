@@ -182,7 +182,13 @@ class PlanService:
     def get(self, plan_id: str) -> tuple[Plan, dict[str, Entry]]:
         """A plan with its status of now, and its journal. Raises NotFound."""
         plan = self.plans.get(plan_id)
+        if not self._visible(plan):
+            raise NotFound
         return replace(plan, status=self._status(plan)), self.plans.entries(plan)
+
+    def _visible(self, plan: Plan) -> bool:
+        """Open plans go with their account; what was done stays to be read (CLI-2)."""
+        return plan.status not in WAITING or all(map(self.accounts.present, plan.items))
 
     def page(
         self, skip: int, limit: int, start: Mapping[str, Any] | None
@@ -190,7 +196,9 @@ class PlanService:
         """Plans with their journals, newest first: rows, total, next key."""
         rows, total, next_key = self.plans.page(skip, limit, start)
         shown = [
-            (replace(plan, status=self._status(plan)), self.plans.entries(plan)) for plan in rows
+            (replace(plan, status=self._status(plan)), self.plans.entries(plan))
+            for plan in rows
+            if self._visible(plan)
         ]
         return shown, total, next_key
 
@@ -224,6 +232,12 @@ class PlanService:
             return plan
         return self._close(plan, status)
 
+    def _settled(self, plan_id: str) -> Plan:
+        plan = self.settle(plan_id)
+        if not self._visible(plan):
+            raise NotFound
+        return plan
+
     def _close(self, plan: Plan, status: PlanStatus) -> Plan:
         now = self.clock()
         after = replace(plan, status=status, due_at=None if status != "approved" else plan.due_at)
@@ -244,7 +258,7 @@ class PlanService:
         Raises NotFound, PlanNotApproved, PlanExpired, PlanDrift, PlanAlreadyExecuted, PolicyDenied,
         TierInsufficient, ServiceUnavailable.
         """
-        plan = self.settle(plan_id)
+        plan = self._settled(plan_id)
         if run_id is not None and plan.execution_id == run_id:
             return plan
         _must_be_approved(plan)
@@ -338,7 +352,7 @@ class PlanService:
 
         Raises NotFound, PlanExecuting, PlanAlreadyExecuted.
         """
-        plan = self.settle(plan_id)
+        plan = self._settled(plan_id)
         if plan.status in WAITING:
             plan = self._close(plan, "cancelled")
         if plan.status in RUNNING:

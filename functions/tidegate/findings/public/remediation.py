@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,15 +14,19 @@ from tidegate_kit.ids import id_from
 from tidegate_kit.settings import Settings
 from tidegate_kit.tenancy import TenantScope
 
+from tidegate.discovery.public import ReadAgainFailed
 from tidegate.findings.actions import ACTIONS, checked_parameters
 from tidegate.findings.plans.account import ConnectedAccounts, may_remediate
-from tidegate.findings.plans.domain import Entry, PlanItem
+from tidegate.findings.plans.domain import RUNNING, Entry, PlanItem
+from tidegate.findings.plans.errors import Superseded
 from tidegate.findings.plans.executor import Executor
 from tidegate.findings.plans.repository import DynamoPlans
 from tidegate.findings.savings.measure import realised
 from tidegate.findings.savings.wiring import savings_service
 from tidegate.onboarding import public as onboarding
 
+_A_DAY: Final = timedelta(days=1)
+_MANY: Final = 1000
 OUTSIDE_PLANS: Final = "workflow"  # the journal's plan id of actions that no plan asked for
 
 
@@ -50,6 +54,10 @@ class ActionOutcome:
     undo_until: datetime | None
     code: str | None = None
     message: str | None = None
+
+
+class TryAgain(Exception):
+    """The action could not go on now; nothing is lost, and the same key goes on."""
 
 
 class InvalidAction(ValueError):
@@ -97,19 +105,13 @@ def execute_action(
 
     Whether it may be done is the caller's to decide, before. The same `effect_key` again goes on
     with the same action and never does it twice. Raises InvalidAction, NotFound where the account
-    is not connected for remediation, AccessDeniedByAccount, ReadAgainFailed, ServiceUnavailable
-    (try again), Superseded.
+    is not connected for remediation, AccessDeniedByAccount, ServiceUnavailable and TryAgain.
     """
     item = _item(scope, request, id_from(f"{scope.tenant_id}\n{effect_key}"))
-    accounts, journal = ConnectedAccounts(settings, scope), DynamoPlans(scope)
-    entry = journal.entry(OUTSIDE_PLANS, item.id)
-    if entry is None:
-        found = accounts(item).read(item.ref, clock())
-        expected = "gone" if found is None else found.fingerprint
-        entry = journal.write(Entry(OUTSIDE_PLANS, item.id, expected=expected), clock())
-    executor = Executor(journal, accounts, clock)
-    decided = replace(item, fingerprint=entry.expected)
-    entry = executor.advance(OUTSIDE_PLANS, decided, clock())
+    try:
+        entry = _advanced(ConnectedAccounts(settings, scope), DynamoPlans(scope), item, clock)
+    except (ReadAgainFailed, Superseded) as error:
+        raise TryAgain from error
     problem = entry.problem
     return ActionOutcome(
         action_id=item.id,
@@ -119,6 +121,18 @@ def execute_action(
         code=None if problem is None else problem.code,
         message=None if problem is None else problem.message,
     )
+
+
+def _advanced(
+    accounts: ConnectedAccounts, journal: DynamoPlans, item: PlanItem, clock: Clock
+) -> Entry:
+    entry = journal.entry(OUTSIDE_PLANS, item.id)
+    if entry is None:
+        found = accounts(item).read(item.ref, clock())
+        expected = "gone" if found is None else found.fingerprint
+        entry = journal.write(Entry(OUTSIDE_PLANS, item.id, expected=expected), clock())
+    decided = replace(item, fingerprint=entry.expected)
+    return Executor(journal, accounts, clock).advance(OUTSIDE_PLANS, decided, clock())
 
 
 def _item(scope: TenantScope, request: ActionRequest, key: str) -> PlanItem:
@@ -161,8 +175,20 @@ def measure_savings(scope: TenantScope, day: date) -> int:
     return savings_service(scope).measure(day)
 
 
+def plan_executing(scope: TenantScope, account_id: str, clock: Clock = system_clock) -> bool:
+    """True while a plan is carried out or undone in an account."""
+    plans = DynamoPlans(scope)
+    # A run that goes on is always due within minutes, so that the sweep sees it.
+    for plan_id in plans.due(clock() + _A_DAY, _MANY):
+        plan = plans.get(plan_id)
+        if plan.status in RUNNING and any(item.account_id == account_id for item in plan.items):
+            return True
+    return False
+
+
 def realised_to_date(scope: TenantScope, clock: Clock = system_clock) -> Decimal:
     """USD that executed actions were measured to have saved so far."""
     now = clock()
     amounts = (realised(entry, now.date()) for entry in DynamoPlans(scope).ledger(None, None))
-    return sum((amount for amount in amounts if amount is not None), Decimal(0))
+    total = sum((amount for amount in amounts if amount is not None), Decimal(0))
+    return total.quantize(Decimal("0.000001"))

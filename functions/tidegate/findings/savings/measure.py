@@ -97,7 +97,8 @@ def measure(
         return Measured(days, None) if late else None
     expected = _mean(service, before) * _trend(service, account, before, after)
     saved = sum((expected - service[one] for one in after), Decimal(0))
-    return Measured(days, saved * _share(entry, peers, days))
+    part, whole = _share(entry, peers, days)
+    return Measured(days, saved * part / whole)
 
 
 def _mean(costs: Costs, days: Sequence[date]) -> Decimal:
@@ -115,17 +116,16 @@ def _trend(
     return _mean(others, after) / level if level > 0 else Decimal(1)
 
 
-def _share(entry: LedgerEntry, peers: Sequence[LedgerEntry], days: int) -> Decimal:
+def _share(entry: LedgerEntry, peers: Sequence[LedgerEntry], days: int) -> tuple[Decimal, Decimal]:
+    """The entry's part of what was saved, and the whole."""
     near = [
         peer
         for peer in peers
         if peer.id != entry.id and abs((peer.acted_at - entry.acted_at).days) <= days
     ]
-    if not near:
-        return Decimal(1)
     own = entry.estimated_monthly or Decimal(0)
     total = own + sum((peer.estimated_monthly or Decimal(0) for peer in near), Decimal(0))
-    return own / total if total > 0 else Decimal(1) / (len(near) + 1)
+    return (own, total) if total > 0 else (Decimal(1), Decimal(len(near) + 1))
 
 
 def daily(entry: LedgerEntry) -> Decimal | None:
