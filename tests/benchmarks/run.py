@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks import cold, warm
+from tests.benchmarks import checks, cold, warm
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = ROOT / "docs" / "benchmarks.md"
@@ -72,6 +72,14 @@ def warm_figures(results: dict[str, dict[str, float]]) -> list[Figure]:
     ]  # fmt: skip
 
 
+def check_figures(results: dict[str, float]) -> list[Figure]:
+    """Ratios of the checks of findings."""
+    return [
+        Figure("all checks over 100,000 resources / reading the snapshot once",
+               results["checks_s"] * 1000, results["reading_s"] * 1000, "ms CPU", 10),
+    ]  # fmt: skip
+
+
 def report(figures: list[Figure]) -> str:
     """The text of docs/benchmarks.md."""
     lines = [
@@ -104,9 +112,11 @@ def main() -> None:
     try:
         assert server.stdout is not None
         port = int(server.stdout.readline())
-        figures = cold_figures(cold.measure(port, options.rounds)) + warm_figures(
-            warm.measure(port)
-        )
+        figures = [
+            *cold_figures(cold.measure(port, options.rounds)),
+            *warm_figures(warm.measure(port)),
+            *check_figures(checks.measured()),
+        ]
     finally:
         server.terminate()
         server.wait()
