@@ -86,21 +86,31 @@ def follow_discovery(event: dict[str, Any], context: object) -> dict[str, Any]:
     scope = TenantScope(detail["tenant_id"])
     parts = parts_of(scope)
     account_id = detail["data"]["account_id"]
-    if account_id not in parts.living.every():
-        return {"refresh_id": None}  # the tenant is gone: a late event is dropped (G25)
+    if gone(parts, account_id):
+        return {"refresh_id": None}
     launch = refresh.launcher(
         settings.findings_refresh_machine_arn, settings.aws_region, scope.tenant_id
     )
     started = refresh.start(
         parts,
         launch,
-        refresh_id=detail["id"],
+        refresh_id=named_by(detail),
         account_ids=[account_id],
         check_ids=None,
         trigger="event",
         exclusive=False,
     )
     return {"refresh_id": started.id}
+
+
+def named_by(detail: dict[str, Any]) -> str:
+    """The id of the refresh that an event starts: the event's own."""
+    return str(detail["id"])
+
+
+def gone(parts: Parts, account_id: str) -> bool:
+    """True when nothing is known of an account: its tenant was deleted, its events are late."""
+    return account_id not in parts.living.every()
 
 
 def load_prices(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import boto3
 import pytest
 from statelint.linter import Linter
 from tidegate.findings import tasks, wiring
+from tidegate_kit.errors import ApiError
 from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings
 from tidegate_kit.tenancy import TenantScope
@@ -36,6 +37,7 @@ def executions(machine: str) -> int:
 
 
 @pytest.mark.hazard("H2")
+@pytest.mark.bite("tidegate.findings.tasks.named_by", lambda detail: new_id())
 def test_an_event_that_comes_three_times_is_one_refresh(machine: str) -> None:
     """H2: discovery.completed 3x gives one refresh, named by the event, with one execution."""
     account = add_account(new_id())
@@ -54,11 +56,16 @@ def test_an_event_that_comes_three_times_is_one_refresh(machine: str) -> None:
 
 
 @pytest.mark.hazard("G25")
+@pytest.mark.bite("tidegate.findings.tasks.gone", returns=False)
 def test_an_event_of_a_tenant_that_is_gone_is_dropped(machine: str) -> None:
     """G25: a late discovery.completed of a deleted tenant starts nothing and writes nothing."""
     tenant_id = new_id()
     given = event(tenant_id, "222222222222", new_id())
-    assert tasks.follow_discovery(given, None) == {"refresh_id": None}
+    try:
+        answer = tasks.follow_discovery(given, None)
+    except ApiError as error:
+        pytest.fail(f"it was not dropped: {error}")
+    assert answer == {"refresh_id": None}
     assert executions(machine) == 0
     scope = TenantScope(tenant_id)
     assert wiring.refreshes_of(scope).refresh(given["detail"]["id"]) is None
