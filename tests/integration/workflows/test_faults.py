@@ -140,6 +140,7 @@ def fresh(platform: Settings, table_specs: Any, monkeypatch: pytest.MonkeyPatch)
 def forget(world: World) -> None:
     """A new process: nothing is remembered."""
     definitions._kept.clear()
+    definitions._pins.clear()
 
 
 def effects(*names: str) -> list[SideEffect]:

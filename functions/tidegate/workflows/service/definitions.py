@@ -11,7 +11,7 @@ from typing import Any, Final
 from tidegate_kit.errors import NotFound
 
 from tidegate.workflows.compiler import CompileError, compile_definition
-from tidegate.workflows.domain import Version, content_hash
+from tidegate.workflows.domain import Execution, Version, content_hash
 from tidegate.workflows.errors import DefinitionInvalid
 from tidegate.workflows.graph import Definition, Issue, load_definition
 from tidegate.workflows.repository.blobs import SMALL_OCTETS, Blobs
@@ -20,6 +20,7 @@ from tidegate.workflows.service.program import Program
 from tidegate.workflows.validation import Report, ValidationContext, validate_definition
 
 _KEPT_DEFINITIONS: Final = 32
+_KEPT_PINS: Final = 512
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,21 @@ class Definitions:
             loaded.program = Program(loaded.parsed, (loaded.version.plan or {}).get("gates", {}))
         return loaded.program
 
+    def pinned(self, execution_id: str) -> tuple[str, int] | None:
+        """(workflow id, version) of an execution that this process has seen; it never changes."""
+        return _pins.get((self._tenant_id, execution_id))
+
+    def pin(self, execution: Execution) -> tuple[str, int]:
+        """Remember an execution's version, so that its next step reads the store once."""
+        found = (execution.workflow_id, execution.workflow_version)
+        _pins[self._tenant_id, execution.id] = found
+        if len(_pins) > _KEPT_PINS:
+            _pins.popitem(last=False)
+        return found
+
 
 _kept: OrderedDict[tuple[str, str, int], Loaded] = OrderedDict()
+_pins: OrderedDict[tuple[str, str], tuple[str, int]] = OrderedDict()
 
 
 def compilable(report: Report) -> Report:

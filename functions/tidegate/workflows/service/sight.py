@@ -64,10 +64,13 @@ class Sight:
         step_id: str,
     ) -> Sight | None:
         """None for an execution that is unknown or has ended. Raises UnknownStep."""
-        execution = ledger.view(execution_id, []).execution
-        if execution is None or execution.ended:
-            return None
-        program = definitions.program(execution.workflow_id, execution.workflow_version)
+        pinned = definitions.pinned(execution_id)
+        if pinned is None:
+            execution = ledger.view(execution_id, []).execution
+            if execution is None or execution.ended:
+                return None
+            pinned = definitions.pin(execution)
+        program = definitions.program(*pinned)
         place = program.place(step_id)
         loop = program.loop_of(place.step)
         wanted = [place.id, *place.predecessors, *program.mentions(place)]
