@@ -15,6 +15,7 @@ from tests.architecture.sources import KIT, ROOT, Source, imports_of, kit, produ
 # The kit's own stores (rule 4).
 KIT_STORES = frozenset(
     {
+        "tidegate_kit.budget_store",
         "tidegate_kit.dynamo",
         "tidegate_kit.auth.models",
         "tidegate_kit.idempotency",
