@@ -25,14 +25,37 @@ def _spec(*iam_actions: str, service: str = "ec2", parameters: str = "") -> AwsA
     return AwsActionSpec(frozenset(iam_actions), service, frozenset(parameters.split()))
 
 
-# Reads prove the state before, each action's own call acts, its inverse undoes.
+# The reversible actions of FND-12 as findings carries them out (a test compares), and starting an
+# instance, which is the way back of stopping one.
 ACTIONS: Final[dict[str, AwsActionSpec]] = {
+    "ec2.delete_volume": _spec(
+        "ec2:CreateSnapshot", "ec2:CreateTags", "ec2:CreateVolume", "ec2:DeleteSnapshot",
+        "ec2:DeleteTags", "ec2:DeleteVolume", "ec2:DescribeSnapshots", "ec2:DescribeVolumes",
+    ),
+    "ec2.modify_volume": _spec(
+        "ec2:DescribeVolumes", "ec2:ModifyVolume", parameters="volume_type"
+    ),
     "ec2.create_tags": _spec(
         "ec2:DescribeTags", "ec2:CreateTags", "ec2:DeleteTags", parameters="tags"
     ),
     "ec2.stop_instance": _spec("ec2:DescribeInstances", "ec2:StopInstances", "ec2:StartInstances"),
     "ec2.start_instance": _spec("ec2:DescribeInstances", "ec2:StartInstances", "ec2:StopInstances"),
-}
+    "rds.stop_instance": _spec(
+        "rds:DescribeDBInstances", "rds:StopDBInstance", "rds:StartDBInstance", service="rds"
+    ),
+    "rds.modify_storage": _spec(
+        "rds:DescribeDBInstances", "rds:ModifyDBInstance", service="rds",
+        parameters="storage_type",
+    ),
+    "lambda.set_memory": _spec(
+        "lambda:ListFunctions", "lambda:UpdateFunctionConfiguration", service="lambda",
+        parameters="memory_mb",
+    ),
+    "dynamodb.set_capacity": _spec(
+        "dynamodb:DescribeTable", "dynamodb:UpdateTable", service="dynamodb",
+        parameters="billing_mode",
+    ),
+}  # fmt: skip
 
 
 class AwsActionData(NodeData):

@@ -28,6 +28,7 @@ from tidegate.workflows.ports.http import OutboundHttp
 from tidegate.workflows.ports.journal import Journal
 from tidegate.workflows.ports.mail import StepMail
 from tidegate.workflows.ports.notices import LedgerNotices
+from tidegate.workflows.ports.remediation import ExecutedActions
 from tidegate.workflows.ports.targets import StepTargets
 from tidegate.workflows.repository.approvals import ApprovalStore
 from tidegate.workflows.repository.blobs import Blobs
@@ -97,10 +98,16 @@ def ports_of(parts: PortParts, execution: Execution, step_id: str, secrets: set[
         ai=StepAi(parts.scope, execution),
         approvals=StepApprovals(parts.approvals, execution, step_id, parts.clock),
         notices=LedgerNotices(execution, journal, mailer, write, recipients, deliver),
-        aws=StepAwsActions(
-            journal,
+        aws=ExecutedActions(
+            settings,
+            parts.scope,
             lambda call: parts.decide(execution, step_id, call),
-            session_opener(settings, parts.scope),
+            StepAwsActions(
+                journal,
+                lambda call: parts.decide(execution, step_id, call),
+                session_opener(settings, parts.scope),
+            ),
+            parts.clock,
         ),
         targets=StepTargets(user),
         calendar=StepCalendar(user, parts.clock),
