@@ -91,6 +91,8 @@ BITES: dict[str, list[Bite] | str] = {
     "H16": "one pure function compared with a reference; a tick names its execution (E16)",
     "F21": "the rule is read off the source, so there is nothing to switch off",
     "H6": "no decision reads an index, so there is nothing to switch off",
+    "G30": "the journal is written before the act, in one function; plan, approval and policy each "
+    "keep the second approver: no single switch opens a door",
     "H12": "a required field has no default to fall back on, so there is nothing to switch off",
     "H13": "it holds because nothing is warmed up by hand: there is nothing to switch off",
     "H26": "no state lives in a process, so there is nothing to switch off",

@@ -556,7 +556,6 @@ def test_kill_the_undo_anywhere(world: RemediationWorld, name: str) -> None:
 
 
 @pytest.mark.hazard("G30")
-@pytest.mark.bite("tidegate.findings.plans.approval.APPROVERS_OF_IRREVERSIBLE", replacement=1)
 def test_irreversible_actions_need_two_others(team: Team) -> None:
     """G30: an irreversible plan with one approver is not executed; the requester never counts."""
     # Policies that would let anything happen at once change nothing about that.
