@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import Query
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 from tidegate_kit.auth.principal import Principal
 
 from tidegate.monitoring import wiring
@@ -15,15 +15,24 @@ from tidegate.monitoring.errors import PlatformScopeRefused
 from tidegate.monitoring.repository.metrics import Metrics
 
 Scope = Literal["tenant", "platform"]
+_YEARS = range(2000, 2200)
 
 
 def _in_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("needs an offset or Z")
+    if moment.year not in _YEARS:  # beyond them, steps of a range leave the calendar
+        raise ValueError("is not a time of this platform")
     return moment.astimezone(UTC)
 
 
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
+def _is_text(value: object) -> object:
+    if isinstance(value, str) and "-" not in value[1:]:
+        raise ValueError("is not an ISO 8601 time")  # a number would pass as seconds
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_is_text), AfterValidator(_in_utc)]
 
 
 @dataclass
