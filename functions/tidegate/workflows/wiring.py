@@ -16,10 +16,10 @@ from tidegate_kit.settings import settings_of
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.identity.public import member
-from tidegate.workflows.domain import Execution, StepProblem
-from tidegate.workflows.nodes.ports import AwsCall
+from tidegate.workflows.domain import StepProblem
 from tidegate.workflows.ports.build import PortParts, outbound_client, ports_of
 from tidegate.workflows.ports.names import names_of
+from tidegate.workflows.ports.policy import StepPolicy
 from tidegate.workflows.ports.secrets import tenant_secret
 from tidegate.workflows.repository.approvals import ApprovalStore, DynamoApprovals
 from tidegate.workflows.repository.blobs import Blobs, S3Blobs
@@ -37,7 +37,6 @@ from tidegate.workflows.service.imports import Imports
 from tidegate.workflows.service.machines import Machines, StepFunctions
 from tidegate.workflows.service.outcome import Outcomes
 from tidegate.workflows.service.pictures import Pictures
-from tidegate.workflows.service.policy import must_be_approved
 from tidegate.workflows.service.publish import MachineTarget, Publisher
 from tidegate.workflows.service.rehearsals import Rehearsals
 from tidegate.workflows.service.resume import Resumes
@@ -145,10 +144,6 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
         resumes.prepare,
     )
 
-    def decide(execution: Execution, step_id: str, call: AwsCall) -> None:
-        program = definitions.program(execution.workflow_id, execution.workflow_version)
-        must_be_approved(program, stored.ledger, execution, step_id)
-
     parts = PortParts(
         settings=settings,
         scope=scope,
@@ -158,7 +153,7 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
         logs=stored.logs,
         blobs=stored.blobs,
         start_child=executions.start_child,
-        decide=decide,
+        decide=StepPolicy(scope, definitions, stored.ledger, clock).decide,
         clock=clock,
         ids=new_id,
     )
