@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from tidegate.integrations.domain import Record
 from tidegate.integrations.errors import ChangedMeanwhile
-from tidegate.integrations.repository import Sent, Slot
+from tidegate.integrations.repository import AccountRef, Sent, Slot, place_of
 
 R = TypeVar("R", bound=Record)
 
@@ -39,6 +39,18 @@ class MemoryRecords(Generic[R]):
         old = self.stored.get(id_)
         if (0 if old is None else old.version) != version:
             raise ChangedMeanwhile
+
+
+class MemoryGlobalAccounts:
+    """The list of all tenants' accounts."""
+
+    def __init__(self, *refs: AccountRef) -> None:
+        self.refs = list(refs)
+
+    def after(self, place: AccountRef | None, limit: int) -> list[AccountRef]:
+        behind = "" if place is None else place_of(place)
+        found = sorted(self.refs, key=place_of)
+        return [ref for ref in found if place_of(ref) > behind][:limit]
 
 
 class MemoryMessages:

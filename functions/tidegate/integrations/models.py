@@ -1,6 +1,7 @@
 """Items of the table `integrations`.
 
 - user_accounts           pk T#<tid>#U#<uid>   sk ACCOUNT#<account id>   configuration sealed
+                          gsi1pk ACCOUNTS (global), gsi1sk <tid>#<uid>#<account id>
 - communication_targets   same pk              sk TARGET#<id>
 - account health          same pk              sk HEALTH#<account id>
 - messages (TTL)          same pk              sk MESSAGE#<target id>#<channel>#<key's hash>
@@ -15,6 +16,7 @@ from pynamodb.attributes import (
     UnicodeAttribute,
     UTCDateTimeAttribute,
 )
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from tidegate_kit.dynamo import Table
 
 TABLE = "integrations"
@@ -32,12 +34,26 @@ class RecordItem(Table):
     version = NumberAttribute()
 
 
+class AllAccounts(GlobalSecondaryIndex["AccountItem"]):  # type: ignore[no-untyped-call]
+    """Global: the accounts of every tenant, for the hourly checks."""
+
+    class Meta:
+        index_name = "gsi1"
+        projection = AllProjection()
+
+    gsi1pk = UnicodeAttribute(hash_key=True)
+    gsi1sk = UnicodeAttribute(range_key=True)
+
+
 class AccountItem(RecordItem):
     """An integration account."""
 
     class Meta:
         table_name = TABLE
 
+    everywhere = AllAccounts()
+    gsi1pk = UnicodeAttribute(null=True)
+    gsi1sk = UnicodeAttribute(null=True)
     account_type = UnicodeAttribute()
     configuration = UnicodeAttribute()
 

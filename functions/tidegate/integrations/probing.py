@@ -13,10 +13,12 @@ from tidegate_kit.settings import settings_of
 from tidegate_kit.tenancy import UserScope
 
 from tidegate.calendar import public as calendar
+from tidegate.identity import public as identity
 from tidegate.integrations.channels import Adapter, ChannelError
 from tidegate.integrations.domain import AccountType
-from tidegate.integrations.repository import DynamoHealth
+from tidegate.integrations.repository import DynamoGlobalAccounts, DynamoHealth
 from tidegate.integrations.service.checks import CheckService, probe_crm
+from tidegate.integrations.service.sweeping import HealthSweep
 from tidegate.integrations.settings import ChannelSettings
 from tidegate.integrations.wiring import accounts_of, channel_parts, outbound_client
 
@@ -49,3 +51,8 @@ def checks_of(scope: UserScope, clock: Clock = system_clock) -> CheckService:
     """Tests of a user's accounts."""
     probes = SystemProbes(scope, clock)
     return CheckService(accounts_of(scope), DynamoHealth(scope), probes, clock, time.monotonic)
+
+
+def health_sweep() -> HealthSweep:
+    """Checks of every tenant's accounts."""
+    return HealthSweep(DynamoGlobalAccounts(), checks_of, identity.tenant_is_active)

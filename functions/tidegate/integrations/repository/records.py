@@ -18,6 +18,7 @@ from tidegate.integrations.models import (
     SecretItem,
     TargetItem,
 )
+from tidegate.integrations.repository.everywhere import ALL_ACCOUNTS, AccountRef, place_of
 
 R = TypeVar("R", bound=Record)
 
@@ -96,7 +97,12 @@ class _DynamoRecords(Generic[R]):
 
     def _item(self, record: R) -> RecordItem:
         values = {each.name: getattr(record, each.name) for each in fields(record)}
+        values |= self._listed(record)
         return self.item(self._pk, key(self.prefix, record.id), **values)
+
+    def _listed(self, record: R) -> dict[str, str]:
+        """Attributes of the index that lists the record, if one does."""
+        return {}
 
 
 class DynamoAccounts(_DynamoRecords[Account]):
@@ -106,6 +112,11 @@ class DynamoAccounts(_DynamoRecords[Account]):
 
     def __init__(self, scope: UserScope) -> None:
         super().__init__(scope.pk)
+        self._scope = scope
+
+    def _listed(self, record: Account) -> dict[str, str]:
+        place = place_of(AccountRef(self._scope, record.id))
+        return {"gsi1pk": ALL_ACCOUNTS, "gsi1sk": place}
 
 
 class DynamoTargets(_DynamoRecords[Target]):
