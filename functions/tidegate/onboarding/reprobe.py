@@ -1,4 +1,4 @@
-"""The daily re-probe of every connected account (ONB-9)."""
+"""The daily re-probe of every connected account (ONB-9), and with it of the age of keys (EVT-6)."""
 
 from __future__ import annotations
 

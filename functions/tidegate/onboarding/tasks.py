@@ -77,6 +77,7 @@ def _follow_up(
 def reprobe_accounts(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """Daily: probe every connected account; {"started_at", "after"} continue a sweep.
 
+    This is account-reprobe and key-age-check of EVT-6: keys are rechecked with their age (ONB-7).
     When the time is nearly up, the function invokes itself for the rest.
     """
     settings = wiring.start_task()

@@ -84,6 +84,7 @@ def test_an_outage_of_aws_is_no_lost_access(bench: Bench) -> None:
 
 
 def test_old_keys_are_called_to_mind_once(bench: Bench) -> None:
+    """EVT-6, ONB-7: the daily re-probe is the key-age check; from day 90 there is one alert."""
     aws = FakeAws()
     made = connector(bench, aws).connect(TENANT, "u", given()).registration
     for day in range(1, 93):
