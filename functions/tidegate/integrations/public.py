@@ -12,17 +12,26 @@ from tidegate_kit.tenancy import TenantScope, UserScope
 from tidegate.integrations.channels import Channel, ChannelError, Mail
 from tidegate.integrations.errors import UnknownSecret
 from tidegate.integrations.mail_templates import mail_text
+from tidegate.integrations.service.credentials import Credential
 from tidegate.integrations.service.sending import Draft
 from tidegate.integrations.webhooks.service.outbox import Told
 from tidegate.integrations.webhooks.wiring import outbox_of
-from tidegate.integrations.wiring import accounts_of, mailing_of, secrets_of, sending_of
+from tidegate.integrations.wiring import (
+    accounts_of,
+    credentials_of,
+    mailing_of,
+    secrets_of,
+    sending_of,
+)
 
 __all__ = [
     "Channel",
     "ChannelError",
+    "Credential",
     "Mail",
     "UnknownSecret",
     "account_ids",
+    "credential",
     "deliver",
     "mail_text",
     "secret",
@@ -75,6 +84,16 @@ def send_mail(scope: UserScope, account_id: str, mail: Mail, effect_key: str) ->
 def account_ids(scope: UserScope) -> frozenset[str]:
     """The ids of a user's accounts, for checking what a definition names."""
     return frozenset(one.id for one in accounts_of(scope).find(None))
+
+
+def credential(scope: UserScope, account_id: str, url: str) -> Credential:
+    """The header by which a user's account of type crm authorises a request of `url`.
+
+    Only for the scheme, host and port of the account's base_url. Raises ChannelError
+    (UNKNOWN_ACCOUNT, ADDRESS_REFUSED, ACCOUNT_REFUSED), SealBroken, ServiceUnavailable. The caller
+    hides `secret` from whatever it keeps of the answer.
+    """
+    return credentials_of(scope).header(account_id, url)
 
 
 def deliver(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tidegate_kit.clients import kms_sealer, single_attempt_client
 from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.ids import new_id
-from tidegate_kit.outbound import OutboundClient, OutboundPolicy, socket_opener
+from tidegate_kit.outbound import OutboundClient, OutboundPolicy, parse_target, socket_opener
 from tidegate_kit.settings import Settings, settings_of
 from tidegate_kit.tenancy import TenantScope, UserScope
 
@@ -22,6 +22,7 @@ from tidegate.integrations.repository import (
 )
 from tidegate.integrations.service.accounts import AccountService
 from tidegate.integrations.service.channels import ChannelService
+from tidegate.integrations.service.credentials import CredentialService
 from tidegate.integrations.service.mailing import MailingService
 from tidegate.integrations.service.messages import MessageService
 from tidegate.integrations.service.secrets import SecretService
@@ -62,6 +63,11 @@ def mailing_of(scope: UserScope) -> MailingService:
     return MailingService(DynamoAccounts(scope), accounts_of(scope).plain, parts.mailer)
 
 
+def credentials_of(scope: UserScope) -> CredentialService:
+    """Credentials of a user's accounts."""
+    return CredentialService(DynamoAccounts(scope), accounts_of(scope).plain, _origin)
+
+
 def channel_parts(settings: ChannelSettings, clock: Clock = system_clock) -> ChannelParts:
     """What adapters are made of."""
     policy = OutboundPolicy.of(settings)
@@ -93,6 +99,12 @@ def _vault(scope: TenantScope | UserScope) -> Vault:
 
 def _check_url(url: str) -> None:
     outbound_client(OutboundPolicy.of(settings_of(Settings))).check(url, allow_local=True)
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    # The reading by which the outbound client dials: no second parser that could disagree.
+    target = parse_target(url, OutboundPolicy.of(settings_of(Settings)), allow_local=True)
+    return target.scheme, target.host, target.port
 
 
 @cache

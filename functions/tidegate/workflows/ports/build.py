@@ -94,7 +94,9 @@ def ports_of(parts: PortParts, execution: Execution, step_id: str, secrets: set[
     mailer = StepMail(ses, settings.mail_from, journal, user)
     return Ports(
         mailer=mailer,
-        http=OutboundHttp(outbound_client(settings), journal),
+        http=OutboundHttp(
+            outbound_client(settings), journal, partial(integrations.credential, user)
+        ),
         ai=StepAi(parts.scope, execution),
         approvals=StepApprovals(parts.approvals, execution, step_id, parts.clock),
         notices=LedgerNotices(execution, journal, mailer, write, recipients, deliver),

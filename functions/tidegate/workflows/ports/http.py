@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from tidegate_kit.crypto import SealBroken
+from tidegate_kit.errors import ServiceUnavailable
 from tidegate_kit.outbound import OutboundAnswer, OutboundClient, OutboundFailed, OutboundRefused
 
+from tidegate.integrations import public as integrations
 from tidegate.workflows.nodes import StepError
 from tidegate.workflows.nodes.ports import HttpAnswer, HttpRequest
 from tidegate.workflows.ports.journal import Journal
+from tidegate.workflows.templating import redact
 
 _MAX_ANSWER: Final = 1024 * 1024
 _RETRYABLE: Final = frozenset({"resolve", "connect", "timeout", "protocol"})
@@ -26,17 +30,20 @@ class _NotTaken(StepError):
         super().__init__("NOT_TAKEN", "The target did not take the request.")
 
 
+# The credential of an account, by its id, for an address.
+Credentials = Callable[[str, str], integrations.Credential]
+
+
 class OutboundHttp:
     """HttpClient of one step."""
 
-    def __init__(self, client: OutboundClient, journal: Journal) -> None:
+    def __init__(self, client: OutboundClient, journal: Journal, credential: Credentials) -> None:
         self._client = client
         self._journal = journal
+        self._credential = credential
 
     def call(self, request: HttpRequest, *, effect_key: str) -> HttpAnswer:
         """Send the request; one that changes something is sent once and carries its key."""
-        if request.account_id is not None:
-            raise StepError("NODE_UNAVAILABLE", "Integration accounts cannot be used here yet.")
         if request.method in _SAFE:
             return self._send(request, {})
         try:
@@ -55,10 +62,16 @@ class OutboundHttp:
         headers = dict(request.headers)
         body = _body(request.body, headers)
         plain, secret = self._headers(headers)
+        url = _url(request.url, request.query)
+        hidden: set[str] = set()
+        if request.account_id is not None:
+            found = self._found(request.account_id, url)
+            secret[found.name] = found.value
+            hidden.add(found.secret)
         try:
             answer = self._client.request(
                 request.method,
-                _url(request.url, request.query),
+                url,
                 headers={**extra, **plain},
                 secret_headers=secret,
                 body=body,
@@ -72,7 +85,20 @@ class OutboundHttp:
             retryable = error.reason in _RETRYABLE
             text = f"The request failed: {error.reason}."
             raise StepError("REQUEST_FAILED", text, retryable=retryable) from error
-        return HttpAnswer(answer.status, _headers(answer), _content(answer))
+        # What echoes the account's key hands none of it on, nor keeps it (E21).
+        shown = redact(_headers(answer), hidden), redact(_content(answer), hidden)
+        return HttpAnswer(answer.status, *shown)
+
+    def _found(self, account_id: str, url: str) -> integrations.Credential:
+        try:
+            return self._credential(account_id, url)
+        except SealBroken as error:
+            text = "The account's configuration does not open. Store it again."
+            raise StepError("ACCOUNT_REFUSED", text) from error
+        except integrations.ChannelError as error:
+            raise StepError(error.code, error.message, retryable=error.retryable) from error
+        except ServiceUnavailable as error:
+            raise StepError(error.code, error.message, retryable=True) from error
 
     def _headers(self, headers: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         """(set by the user, made from a declared secret): only the latter may authorise (F13)."""
