@@ -51,7 +51,7 @@ def health(report: HealthReport, call: Call) -> schemas.Health:
         env=schemas.HealthEnvironment(
             issues=report.issues,
             warnings=list(report.warnings),
-            # No AI provider can be configured yet: nothing pretends to be one.
+            # AI's configuration is not looked at here: nothing pretends to be a provider.
             configured_providers=[],
             missing_provider_keys=list(KEYED_PROVIDERS),
             offline=True,
