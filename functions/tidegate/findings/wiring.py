@@ -19,6 +19,7 @@ from tidegate.discovery import public as discovery
 from tidegate.discovery.public import Inventory
 from tidegate.findings.prices.book import PriceBook, baseline
 from tidegate.findings.prices.cache import GlobalPriceCache
+from tidegate.findings.recommendations.advisor import Advisor, connected_advisor
 from tidegate.findings.repository import (
     DynamoExceptions,
     DynamoFindings,
@@ -126,9 +127,16 @@ def parts_of(scope: TenantScope, context: Any = None, clock: Clock = system_cloc
         living=LivingAccounts(scope),
         inventories=lambda account_id: discovery.inventory(scope, account_id),
         prices=prices,
+        advisor=lambda inventory: advisor_of(scope, inventory),
         clock=clock,
         has_time=_time_left(context),
     )
+
+
+def advisor_of(scope: TenantScope, inventory: Inventory) -> Advisor:
+    """Who asks AWS for its recommendations about an account."""
+    settings = settings_of(EvaluationSettings)
+    return connected_advisor(settings, scope, inventory.onboarding_id, inventory.account_id)
 
 
 def _time_left(context: Any) -> Callable[[], bool]:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tidegate.discovery.public import declared_actions
+from tidegate.findings.recommendations import compute_optimizer as recommendations
 from tidegate.onboarding.domain import Registration
 from tidegate.onboarding.links import signature_holds, template_url
 from tidegate.onboarding.template import render, template_source, template_values
@@ -56,9 +57,9 @@ def test_it_passes_the_linter(tmp_path: Path, bench: Bench) -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
-def test_the_read_policy_is_what_discovery_declares_and_no_more() -> None:
+def test_the_read_policy_is_what_discovery_and_findings_declare_and_no_more() -> None:
     # The role's own trust policy is read by the verification, the costs by the cost pipeline.
-    others = {"iam:GetRole", "ce:GetCostAndUsage"}
+    others = {"iam:GetRole", "ce:GetCostAndUsage", *recommendations.declared_actions()}
     assert actions("tidegate-read") == set(declared_actions()) | others
 
 

@@ -13,11 +13,12 @@ from tidegate_kit.clients import platform_client
 from tidegate_kit.clock import Clock
 from tidegate_kit.errors import Detail, ServiceUnavailable, Unprocessable
 
-from tidegate.discovery.public import Inventory
+from tidegate.discovery.public import GLOBAL, Inventory
 from tidegate.findings.checks import EVALUATORS
 from tidegate.findings.domain import Refresh, RegionStates
 from tidegate.findings.errors import RefreshGone, RefreshRunning
 from tidegate.findings.prices.book import PriceBook
+from tidegate.findings.recommendations.advisor import Advisor
 from tidegate.findings.repository import ExceptionStore, FindingStore, Living, RefreshStore
 from tidegate.findings.service.evaluation import Rules, evaluate, regions
 from tidegate.findings.service.thresholds import known_checks, merged
@@ -35,7 +36,10 @@ Inventories = Callable[[str], Inventory | None]
 
 @dataclass(frozen=True)
 class Parts:
-    """What a refresh of one tenant works with. `prices` gives the book of this moment."""
+    """What a refresh of one tenant works with. `prices` gives the book of this moment.
+
+    `advisor` gives who asks AWS for its recommendations about an account.
+    """
 
     tenant_id: str
     findings: FindingStore
@@ -44,6 +48,7 @@ class Parts:
     living: Living
     inventories: Inventories
     prices: Callable[[], PriceBook]
+    advisor: Callable[[Inventory], Advisor]
     clock: Clock
     has_time: Callable[[], bool] = lambda: True
 
@@ -127,19 +132,22 @@ def evaluate_account(parts: Parts, refresh_id: str, account_id: str, after: str)
     if inventory is None:
         return None
     rules = _rules(parts, refresh)
+    advisor = parts.advisor(inventory)
     for region in regions(inventory):
         if region <= after:
             continue
         if parts.living.one(account_id) != inventory.generation:
             return None  # disconnected meanwhile: what is written now is nobody's
-        _evaluate_region(parts, inventory, region, rules)
+        _evaluate_region(parts, inventory, region, rules, advisor)
         if not parts.has_time():
             return region
     _forget_old(parts, inventory)
     return None
 
 
-def _evaluate_region(parts: Parts, inventory: Inventory, region: str, rules: Rules) -> None:
+def _evaluate_region(
+    parts: Parts, inventory: Inventory, region: str, rules: Rules, advisor: Advisor
+) -> None:
     now = parts.clock()
     known = parts.findings.region_states(inventory.account_id, inventory.generation, region)
     if known is not None and known.checked_at > inventory.taken_at:
@@ -155,7 +163,11 @@ def _evaluate_region(parts: Parts, inventory: Inventory, region: str, rules: Rul
         now,
     )
     writer.begin(inventory.account_id)
-    states = evaluate(inventory, region, rules, writer.take)
+    wanted = {check.check_id for check in rules.evaluators}
+    types = () if region == GLOBAL else inventory.types(region)
+    advice = advisor.region(region, types, wanted)
+    states = evaluate(inventory, region, rules, lambda one: writer.take(advice.beside(one)))
+    states = advice.noted(states)
     writer.end(states)
     # A refresh of some checks, or after a discovery of some services, keeps the rest as it was.
     before = () if known is None else known.states
