@@ -251,7 +251,7 @@ def test_permissions_tell_what_was_denied_and_how_to_add_it(
     }  # fmt: skip
     assert by_name["discovery:s3-buckets"]["denied_by"] == "scp"
     policy = yaml.safe_load(shown["delta_template"])["Resources"]["TidegateMissingActions"]
-    assert policy["Type"] == "AWS::IAM::ManagedPolicy"
+    assert policy["Type"] == "AWS::IAM::Policy"  # stands in the role, which may read it itself
     assert policy["Properties"]["Roles"] == [str(made.role_arn).rpartition("/")[2]]
     assert policy["Properties"]["PolicyDocument"]["Statement"] == [
         {"Effect": "Allow", "Action": ["ec2:DescribeVolumes"], "Resource": "*"}

@@ -9,9 +9,9 @@ from decimal import Decimal
 from tidegate_kit.money import money_text
 
 from tidegate.accounts import schemas
-from tidegate.accounts.permissions import FeatureState, delta_template
-from tidegate.accounts.service import AccountRow, Overview, Removal
-from tidegate.discovery.public import DiscoveryView, Resource
+from tidegate.accounts.permissions import delta_template
+from tidegate.accounts.service import AccountRow, Checkup, Overview, Removal
+from tidegate.discovery.public import Resource
 from tidegate.findings.public import finding_view
 from tidegate.onboarding.public import Connection
 from tidegate.pipelines.public import CostPoint
@@ -195,14 +195,9 @@ def resource(found: Resource) -> schemas.ResourceView:
     )
 
 
-def permissions(
-    known: Connection,
-    view: DiscoveryView | None,
-    states: Sequence[FeatureState],
-    now: datetime,
-) -> schemas.Permissions:
-    """The permissions as of the last discovery; without one, as of now: nothing is known."""
-    seen_at = now if view is None else view.completed_at or view.started_at
+def permissions(checkup: Checkup, now: datetime) -> schemas.Permissions:
+    """The permissions as of now, or as of the discovery that they are known from."""
+    known, states = checkup.connection, checkup.features
     return schemas.Permissions(
         account_id=known.account_id,
         tier=known.tier,
@@ -216,5 +211,5 @@ def permissions(
             for state in states
         ],
         delta_template=delta_template(states, known.role_arn),
-        checked_at=seen_at,
+        checked_at=checkup.checked_at or now,
     )

@@ -1,11 +1,13 @@
 """What the last discovery could and could not read, and the template that adds what is missing.
 
-Pure: from discovery's view to the features of contract 2.8. Only denials that were seen count as
-missing; a service that was never tried is not granted, with nothing known to be missing.
+Pure: from discovery's view to the features of contract 2.8, where the role's policies cannot be
+read (doctor.py: where they can). Only denials that were seen count as missing; a service that was
+never tried is not granted, with nothing known to be missing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,12 +20,18 @@ DeniedBy = Literal["policy", "scp", "unknown"]
 
 @dataclass(frozen=True)
 class FeatureState:
-    """One feature: reading one service's resources."""
+    """One feature. `addable`: the missing actions that one more Allow would grant."""
 
     feature: str
     granted: bool
     missing_actions: tuple[str, ...]
     denied_by: DeniedBy | None
+    addable: tuple[str, ...] = ()
+
+
+def is_scp(reason: str | None) -> bool:
+    """True for discovery's reason of a denial by an organisation's policy."""
+    return "(SCP)" in (reason or "")
 
 
 def features(view: DiscoveryView | None, services: Iterable[str]) -> list[FeatureState]:
@@ -39,42 +47,51 @@ def _feature(service: str, units: Sequence[ServiceView]) -> FeatureState:
     missing = tuple(sorted({action for unit in units for action in unit.missing_actions}))
     read = any(unit.status in ("ok", "partial") for unit in units)
     granted = read and not missing and not any(unit.status == "denied" for unit in units)
+    denied_by = None if granted else _denied_by(units, missing)
     return FeatureState(
         feature=f"discovery:{service}",
         granted=granted,
         missing_actions=missing,
-        denied_by=None if granted else _denied_by(units, missing),
+        denied_by=denied_by,
+        addable=() if denied_by == "scp" else missing,
     )
 
 
 def _denied_by(units: Sequence[ServiceView], missing: Sequence[str]) -> DeniedBy:
     if not missing:
         return "unknown"
-    reasons = " ".join(unit.reason or "" for unit in units if unit.missing_actions)
-    return "scp" if "(SCP)" in reasons else "policy"
+    denied = [unit for unit in units if unit.missing_actions]
+    return "scp" if any(is_scp(unit.reason) for unit in denied) else "policy"
 
 
 def delta_template(states: Iterable[FeatureState], role_arn: str | None) -> str | None:
-    """A CloudFormation template with a policy of just the missing actions; None: none missing.
+    """A CloudFormation template with a policy of just the addable actions; None: there are none.
 
-    It is attached to the access role where there is one. Actions that an organisation's policy
-    (SCP) denies are left out: no policy in the account can allow them.
+    Where there is an access role, the policy stands in it: such a policy the role can read itself.
+    Actions that a Deny or an organisation's policy (SCP) withholds are left out: no further Allow
+    grants them.
     """
-    actions = sorted(
-        {action for state in states if state.denied_by != "scp" for action in state.missing_actions}
-    )
+    actions = sorted({action for state in states for action in state.addable})
     if not actions:
         return None
     # JSON texts are YAML scalars, so no value can break out of its place.
     listed = "\n".join(f"              - {json.dumps(action)}" for action in actions)
     role = role_arn.rpartition("/")[2] if role_arn is not None else None
-    attached = f"      Roles:\n        - {json.dumps(role)}\n" if role else ""
+    kind, attached = "ManagedPolicy", ""
+    if role:
+        # Another set of actions has another name: a second template must not replace the first.
+        digest = hashlib.sha256("\n".join(actions).encode()).hexdigest()[:12]
+        kind = "Policy"
+        attached = (
+            f"      PolicyName: tidegate-added-{digest}\n"
+            f"      Roles:\n        - {json.dumps(role)}\n"
+        )
     return (
         'AWSTemplateFormatVersion: "2010-09-09"\n'
-        "Description: Adds the read actions that Tidegate was denied, and nothing else.\n"
+        "Description: Adds the actions that Tidegate lacks, and nothing else.\n"
         "Resources:\n"
         "  TidegateMissingActions:\n"
-        "    Type: AWS::IAM::ManagedPolicy\n"
+        f"    Type: AWS::IAM::{kind}\n"
         "    Properties:\n"
         f"{attached}"
         "      PolicyDocument:\n"

@@ -86,6 +86,5 @@ def list_resources(
 
 @router.get("/client/accounts/{id}/permissions", permission="account:read")
 def read_permissions(call: CurrentCall, id: PathId) -> schemas.Permissions:
-    """What the last discovery could read, and the template that adds what it could not."""
-    known, view, states = of_caller(call).permissions(id)
-    return answers.permissions(known, view, states, call.now)
+    """What Tidegate may do in the account, and the template that adds what it may not."""
+    return answers.permissions(of_caller(call).permissions(id), call.now)

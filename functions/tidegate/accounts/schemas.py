@@ -216,7 +216,7 @@ class Feature(ApiModel):
 
 
 class Permissions(ApiModel):
-    """GET /client/accounts/{id}/permissions, as the last discovery found them."""
+    """GET /client/accounts/{id}/permissions: by the role's policies, else the last discovery."""
 
     account_id: AccountNumber
     tier: Tier

@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from tidegate_kit.errors import NotFound, ServiceUnavailable
 from tidegate_kit.observability import logger
 
+from tidegate.accounts.doctor import examine, seen
 from tidegate.accounts.errors import PlanExecuting
+from tidegate.accounts.grants import RoleGrants
 from tidegate.accounts.permissions import FeatureState, features
 from tidegate.discovery.public import DiscoveryView, Resource, ResourceFilters, Totals
 from tidegate.findings.public import OpenSummary
 from tidegate.onboarding.public import Connection
 from tidegate.pipelines.public import CostPoint
+
+# What is read besides the inventory; the names are features of contract 2.8.
+OTHER_NEEDS: Mapping[str, Sequence[str]] = {
+    "costs": ("ce:GetCostAndUsage",),
+    "metrics": ("cloudwatch:GetMetricData",),
+}
 
 
 class Connections(Protocol):
@@ -27,6 +36,9 @@ class Connections(Protocol):
 
     def get(self, onboarding_id: str) -> Connection | None:
         """One registration that is not disconnected."""
+
+    def grants(self, connection: Connection) -> RoleGrants | None:
+        """What the account's role grants; None where that cannot be read."""
 
     def disconnect(self, onboarding_id: str, actor: str) -> Connection:
         """Disconnect in one transaction. Raises NotFound when it already is."""
@@ -52,8 +64,8 @@ class Inventory(Protocol):
     def delete_some(self, account_id: str) -> bool:
         """Delete some of what was hidden; True when nothing is left."""
 
-    def services(self) -> Sequence[str]:
-        """Every service that a discovery reads."""
+    def needs(self) -> Mapping[str, Sequence[str]]:
+        """The IAM actions that reading each service needs."""
 
 
 class Costs(Protocol):
@@ -83,6 +95,9 @@ class Findings(Protocol):
 
     def executing(self, account_id: str) -> bool:
         """True while a plan is carried out or undone in the account."""
+
+    def needs(self, *, remediate: bool) -> Mapping[str, Sequence[str]]:
+        """The IAM actions of every check; with `remediate` also of every action on resources."""
 
     def delete_some(self, account_id: str) -> bool:
         """Delete some of what a disconnect hid; True when nothing is left."""
@@ -117,6 +132,15 @@ class Overview:
     def setup_required(self) -> bool:
         """True while no account is connected (CLI-1)."""
         return self.connected == 0
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What Tidegate may do in an account. `checked_at` None: as of the call."""
+
+    connection: Connection
+    features: Sequence[FeatureState]
+    checked_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -177,13 +201,22 @@ class Accounts:
         """A page of the inventory."""
         return self._inventory.resources(filters, skip, limit, start)
 
-    def permissions(
-        self, onboarding_id: str
-    ) -> tuple[Connection, DiscoveryView | None, list[FeatureState]]:
-        """What the last discovery could read. Raises NotFound."""
+    def permissions(self, onboarding_id: str) -> Checkup:
+        """What the features need against what the role grants. Raises NotFound.
+
+        Where the role's policies cannot be read: what the last discovery could read.
+        """
         connection = self._living(onboarding_id)
         view = self._inventory.view(onboarding_id)
-        return connection, view, features(view, self._inventory.services())
+        services = self._inventory.needs()
+        grants = self._connections.grants(connection)
+        if grants is None:
+            known_at = None if view is None else view.completed_at or view.started_at
+            return Checkup(connection, features(view, services), known_at)
+        needs = {f"discovery:{name}": actions for name, actions in services.items()}
+        needs |= self._findings.needs(remediate=connection.tier == "remediate")
+        needs |= OTHER_NEEDS
+        return Checkup(connection, examine(needs, grants, seen(view, needs)), None)
 
     def disconnect(self, onboarding_id: str, actor: str) -> Removal:
         """Disconnect an account.

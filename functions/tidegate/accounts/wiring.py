@@ -11,6 +11,8 @@ from typing import Any
 from tidegate_kit.settings import Settings
 from tidegate_kit.tenancy import TenantScope
 
+from tidegate.accounts.grants import RoleGrants
+from tidegate.accounts.role_reader import role_grants
 from tidegate.accounts.service import Accounts
 from tidegate.discovery import public as discovery
 from tidegate.discovery.public import DiscoveryView, Resource, ResourceFilters, Totals
@@ -38,6 +40,9 @@ class TenantConnections:
 
     def get(self, onboarding_id: str) -> Connection | None:
         return onboarding.connection(self.scope, onboarding_id, lambda: self.now)
+
+    def grants(self, connection: Connection) -> RoleGrants | None:
+        return role_grants(self.settings, connection)
 
     def disconnect(self, onboarding_id: str, actor: str) -> Connection:
         return onboarding.disconnect(
@@ -69,8 +74,8 @@ class TenantInventory:
     def delete_some(self, account_id: str) -> bool:
         return discovery.delete_account(self.scope, account_id, steps=_INLINE_STEPS)
 
-    def services(self) -> Sequence[str]:
-        return discovery.service_names()
+    def needs(self) -> Mapping[str, Sequence[str]]:
+        return discovery.service_actions()
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,9 @@ class TenantFindings:
 
     def executing(self, account_id: str) -> bool:
         return findings.plan_executing(self.scope, account_id)
+
+    def needs(self, *, remediate: bool) -> Mapping[str, Sequence[str]]:
+        return {**findings.check_needs(), **(findings.action_needs() if remediate else {})}
 
     def delete_some(self, account_id: str) -> bool:
         return findings.delete_account(self.scope, account_id, steps=_INLINE_STEPS)

@@ -57,6 +57,7 @@ __all__ = [
     "read_again",
     "reread_actions",
     "resource_totals",
+    "service_actions",
     "service_names",
     "start",
 ]
@@ -139,6 +140,15 @@ def declared_actions() -> tuple[str, ...]:
     """Every IAM action that a discovery may call in a customer account, sorted."""
     actions = {action for collector in COLLECTORS.values() for action in collector.actions}
     return tuple(sorted({*actions, DESCRIBE_REGIONS.action}))
+
+
+def service_actions() -> dict[str, tuple[str, ...]]:
+    """The IAM actions that reading each service needs, sorted, by service."""
+    regions = {DESCRIBE_REGIONS.action}
+    return {
+        name: tuple(sorted({*collector.actions, *regions}))
+        for name, collector in COLLECTORS.items()
+    }
 
 
 def service_names() -> tuple[str, ...]:

@@ -71,7 +71,9 @@ def test_missing_actions_of_all_regions_are_one_sorted_list() -> None:
 
 def test_the_template_adds_exactly_what_a_policy_can_add() -> None:
     states = [
-        FeatureState("x", False, ("ec2:DescribeVolumes", "a:A"), "policy"),
+        FeatureState(
+            "x", False, ("ec2:DescribeVolumes", "a:A"), "policy", ("ec2:DescribeVolumes", "a:A")
+        ),
         FeatureState("y", False, ("s3:ListAllMyBuckets",), "scp"),
         FeatureState("z", True, (), None),
     ]
@@ -84,8 +86,9 @@ def test_the_template_adds_exactly_what_a_policy_can_add() -> None:
 
 
 def test_keys_have_no_role_to_attach_to() -> None:
-    states = [FeatureState("x", False, ("a:A",), "policy")]
+    states = [FeatureState("x", False, ("a:A",), "policy", ("a:A",))]
     document = yaml.safe_load(delta_template(states, None) or "")
+    assert document["Resources"]["TidegateMissingActions"]["Type"] == "AWS::IAM::ManagedPolicy"
     assert "Roles" not in document["Resources"]["TidegateMissingActions"]["Properties"]
 
 
@@ -95,7 +98,8 @@ def test_nothing_missing_needs_no_template() -> None:
 
 
 def test_no_value_breaks_out_of_its_place() -> None:
-    states = [FeatureState("x", False, ('a:A"\nResources: evil',), "policy")]
+    evil = ('a:A"\nResources: evil',)
+    states = [FeatureState("x", False, evil, "policy", evil)]
     document = yaml.safe_load(delta_template(states, 'arn:x:role/a"\n  evil: true') or "")
     assert set(document) == {"AWSTemplateFormatVersion", "Description", "Resources"}
     assert list(document["Resources"]) == ["TidegateMissingActions"]

@@ -58,8 +58,10 @@ def test_it_passes_the_linter(tmp_path: Path, bench: Bench) -> None:
 
 
 def test_the_read_policy_is_what_discovery_and_findings_declare_and_no_more() -> None:
-    # The role's own trust policy is read by the verification, the costs by the cost pipeline.
-    others = {"iam:GetRole", "ce:GetCostAndUsage", *recommendations.declared_actions()}
+    # The role itself is read by the verification and the permission doctor, the costs by the cost
+    # pipeline.
+    itself = {"GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies"}
+    others = {*(f"iam:{name}" for name in itself), "ce:GetCostAndUsage", *recommendations.declared_actions()}
     assert actions("tidegate-read") == set(declared_actions()) | others
 
 

@@ -1,5 +1,6 @@
 """What other domains may use of findings, plans and savings."""
 
+from tidegate.findings.public.needs import action_needs, check_needs
 from tidegate.findings.public.remediation import (
     ActionOutcome,
     ActionRequest,
@@ -29,6 +30,8 @@ __all__ = [
     "InvalidAction",
     "OpenSummary",
     "TryAgain",
+    "action_needs",
+    "check_needs",
     "delete_account",
     "execute_action",
     "finding_view",
