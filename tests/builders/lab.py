@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from tidegate.lab.wiring import services_of
+from tidegate_kit.errors import NotFound
 from tidegate_kit.tenancy import TenantScope
 
 from tests.builders.api import ApiClient
@@ -108,7 +110,10 @@ class Lab:
 
     def train(self, run_id: str) -> bool:
         """What the training task does."""
-        return services_of(self.scope).training.train(run_id)
+        try:
+            return services_of(self.scope).training.train(run_id)
+        except NotFound:
+            pytest.fail("the run was not stored for the tenant of the member who started it")
 
     def trained(self, values: Sequence[float | None], **body: Any) -> Any:
         """A completed run on a new dataset and experiment."""
