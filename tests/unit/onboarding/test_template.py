@@ -61,7 +61,11 @@ def test_the_read_policy_is_what_discovery_and_findings_declare_and_no_more() ->
     # The role itself is read by the verification and the permission doctor, the costs by the cost
     # pipeline.
     itself = {"GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies"}
-    others = {*(f"iam:{name}" for name in itself), "ce:GetCostAndUsage", *recommendations.declared_actions()}
+    others = {
+        *(f"iam:{name}" for name in itself),
+        "ce:GetCostAndUsage",
+        *recommendations.declared_actions(),
+    }
     assert actions("tidegate-read") == set(declared_actions()) | others
 
 
