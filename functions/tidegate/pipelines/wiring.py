@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 from tidegate_kit.aws_session import CustomerSession
@@ -148,8 +147,9 @@ class DomainFindings:
 
     def measure_savings(self, day: date) -> int:
         """See ports.Findings."""
-        findings: Any = import_module("tidegate.findings.public")
-        return int(findings.measure_savings(self.scope, day))
+        from tidegate.findings import public as findings
+
+        return findings.measure_savings(self.scope, day)
 
 
 @dataclass(frozen=True)
