@@ -114,7 +114,7 @@ def response(status: int, kinds: Kinds, components: dict[str, Any]) -> dict[str,
     codes = sorted(kind.code for kind in kinds)
     name = f"Error{status}-{'-'.join(codes)}"
     for kind in kinds:
-        components["examples"].setdefault(kind.code, {"value": _example(kind)})
+        _add_example(components["examples"], kind)
     components["responses"].setdefault(
         name,
         {
@@ -129,6 +129,13 @@ def response(status: int, kinds: Kinds, components: dict[str, Any]) -> dict[str,
         },
     )
     return {"$ref": f"#/components/responses/{name}"}
+
+
+def _add_example(examples: dict[str, Any], kind: type[ApiError]) -> None:
+    """Of several errors with one code the first by message: imports come in any order."""
+    value, known = _example(kind), examples.get(kind.code)
+    if known is None or kind.message < known["value"]["error"]["message"]:
+        examples[kind.code] = {"value": value}
 
 
 def _example(kind: type[ApiError]) -> dict[str, Any]:
