@@ -115,7 +115,6 @@ STORED: dict[str, Callable[[PlanRow], None]] = {
     "resource type": _in_item("type", "ec2:instance"),
     "account": _in_item("account_id", "333333333333"),
     "region": _in_item("region", "eu-west-1"),
-    "connection": _in_item("onboarding_id", new_id()),
     "fingerprint": _in_item("fingerprint", "0" * 64),
     "action": _in_item("action", "ec2.delete_volume"),
     "parameters": _in_item("parameters", {"volume_type": "io2", "iops": 64000}),
@@ -161,6 +160,17 @@ def test_anything_changed_after_the_approval_is_refused(team: Team, where: str) 
     assert answer.json()["error"]["details"], "it is not said what has changed"
     assert writes_of(team.world.aws, since) == []
     assert team.get(f"/waste/plans/{plan['id']}")["status"] == "approved"
+
+
+@pytest.mark.hazard("G26")
+def test_a_plan_of_another_connection_is_gone(team: Team) -> None:
+    """G26: a plan whose connection is no longer ours is as absent as after a disconnect (CLI-2)."""
+    plan = team.plan(add_finding(team.world, team.world.make("ec2.modify_volume")))
+    team.approve(plan)
+    _tamper(team, plan, _in_item("onboarding_id", new_id()))
+    since = len(team.world.aws.calls)
+    assert code(team.execute(plan)) == (404, "NOT_FOUND")
+    assert writes_of(team.world.aws, since) == []
 
 
 @pytest.mark.hazard("G26")
