@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from tidegate.findings.actions.base import (
 )
 
 
-class _Removal(Action):
+class _Removal(Action, ABC):
     """Deletes the resource; applied when it is gone."""
 
     reversible = False
@@ -39,9 +40,9 @@ class _Removal(Action):
                 raise
         return {"removed": job.ref.arn}
 
+    @abstractmethod
     def remove(self, client: Any, job: Job) -> None:
         """The one call."""
-        raise NotImplementedError
 
 
 class ReleaseAddress(_Removal):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,12 +90,12 @@ class Scope:
         return f"{{% ${self.step_prefix} & '{node_id}' %}}"
 
 
-class LoopEmitter:
+class LoopEmitter(ABC):
     """What the emitter needs of loops; implemented in loops.py."""
 
+    @abstractmethod
     def emit(self, emitter: Emitter, level: Level, node: Node, catch: str, resume: str) -> str:
         """States of a foreach between its opening and its closing call; gives their entry."""
-        raise NotImplementedError
 
 
 @dataclass(slots=True)
