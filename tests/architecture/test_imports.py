@@ -17,6 +17,7 @@ KIT_STORES = frozenset(
     {
         "tidegate_kit.budget_store",
         "tidegate_kit.dynamo",
+        "tidegate_kit.table_index",
         "tidegate_kit.auth.models",
         "tidegate_kit.idempotency",
         "tidegate_kit.ratelimit",

@@ -24,23 +24,11 @@ from pynamodb.attributes import (
     UnicodeSetAttribute,
     UTCDateTimeAttribute,
 )
-from tidegate_kit.auth.models import TABLE
-from tidegate_kit.dynamo import Table
+from tidegate_kit.auth.models import IdentityTable
 
 
-class _Keyed(Table):
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-
-
-class IdentityKeyItem(_Keyed):
+class IdentityKeyItem(IdentityTable):
     """Global: whose e-mail or username this is. Existing means taken."""
-
-    class Meta:
-        table_name = TABLE
 
     user_id = UnicodeAttribute()
     tenant_id = UnicodeAttribute()
@@ -48,29 +36,20 @@ class IdentityKeyItem(_Keyed):
     effect_key = UnicodeAttribute(null=True)
 
 
-class TenantListingItem(_Keyed):
+class TenantListingItem(IdentityTable):
     """Global: every tenant, for schedules."""
-
-    class Meta:
-        table_name = TABLE
 
     tenant_id = UnicodeAttribute()
 
 
-class MemberListingItem(_Keyed):
+class MemberListingItem(IdentityTable):
     """The members of a tenant in order of joining."""
-
-    class Meta:
-        table_name = TABLE
 
     user_id = UnicodeAttribute()
 
 
-class InvitationItem(_Keyed):
+class InvitationItem(IdentityTable):
     """An invitation; `status` is pending or accepted. Withdrawn ones are deleted."""
-
-    class Meta:
-        table_name = TABLE
 
     id = UnicodeAttribute()
     tenant_id = UnicodeAttribute()
@@ -85,21 +64,15 @@ class InvitationItem(_Keyed):
     expires = NumberAttribute()
 
 
-class SpentTokenItem(_Keyed):
+class SpentTokenItem(IdentityTable):
     """A rotated refresh token (by hash) or a renewed access token (by jti)."""
-
-    class Meta:
-        table_name = TABLE
 
     session_id = UnicodeAttribute()
     expires = NumberAttribute()
 
 
-class LoginFailureItem(_Keyed):
+class LoginFailureItem(IdentityTable):
     """A refused login (AUTH-2); the audit log derives from it."""
-
-    class Meta:
-        table_name = TABLE
 
     at = UTCDateTimeAttribute()
     ip = UnicodeAttribute()
@@ -110,49 +83,34 @@ class LoginFailureItem(_Keyed):
     expires = NumberAttribute()
 
 
-class LoginAttemptsItem(_Keyed):
+class LoginAttemptsItem(IdentityTable):
     """Unanswered attempts of one IP at one account in one window (C3)."""
-
-    class Meta:
-        table_name = TABLE
 
     attempts = NumberAttribute(default=0)
     expires = NumberAttribute()
 
 
-class ResetRequestItem(_Keyed):
+class ResetRequestItem(IdentityTable):
     """Somebody asked to reset the password of an address, known or not (C2)."""
-
-    class Meta:
-        table_name = TABLE
 
     email = UnicodeAttribute()
     expires = NumberAttribute()
 
 
-class LeaseItem(_Keyed):
+class LeaseItem(IdentityTable):
     """Who rotates the keys now."""
-
-    class Meta:
-        table_name = TABLE
 
     until = UTCDateTimeAttribute()
 
 
-class AdminsItem(_Keyed):
+class AdminsItem(IdentityTable):
     """Global: the active administrators."""
-
-    class Meta:
-        table_name = TABLE
 
     ids = UnicodeSetAttribute()
 
 
-class ErasureItem(_Keyed):
+class ErasureItem(IdentityTable):
     """Global: a removed user or tenant whose data is still to be erased."""
-
-    class Meta:
-        table_name = TABLE
 
     tenant_id = UnicodeAttribute()
     user_id = UnicodeAttribute(null=True)

@@ -22,100 +22,56 @@ from pynamodb.attributes import (
     UnicodeAttribute,
     UTCDateTimeAttribute,
 )
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from tidegate_kit.budget_store import BudgetModels, LimitsItem, ReservationItem, SpendItem
 from tidegate_kit.dynamo import Table
+from tidegate_kit.table_index import Gsi1, SparselyIndexed
 
 TABLE = "pipelines"
 
 
-class CostAccountItem(Table):
-    """Where the cost series of one account lies."""
+class PipelinesTable(Table):
+    """Every item of the table."""
 
     class Meta:
         table_name = TABLE
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
+
+class CostAccountItem(PipelinesTable):
+    """Where the cost series of one account lies."""
+
     account_id = UnicodeAttribute()
     generation = NumberAttribute(default=0)
 
 
-class CostDayItem(Table):
+class CostDayItem(PipelinesTable):
     """One day of one account from one source. `body` is zlib-compressed JSON of its lines."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     date = UnicodeAttribute()
     source = UnicodeAttribute()
     total = UnicodeAttribute()
     body = BinaryAttribute(legacy_encoding=False)
 
 
-class ApiLimitsItem(LimitsItem):
+class ApiLimitsItem(LimitsItem, PipelinesTable):
     """What calls of paid AWS APIs may cost."""
 
-    class Meta:
-        table_name = TABLE
 
-
-class ApiSpendItem(SpendItem):
+class ApiSpendItem(SpendItem, PipelinesTable):
     """What they have cost in a month."""
 
-    class Meta:
-        table_name = TABLE
 
-
-class OpenReservations(GlobalSecondaryIndex["ApiReservationItem"]):  # type: ignore[no-untyped-call]
-    """Global: open reservations of every tenant by their end."""
-
-    class Meta:
-        index_name = "gsi1"
-        projection = AllProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class ApiReservationItem(ReservationItem):
+class ApiReservationItem(ReservationItem, PipelinesTable):
     """One paid call."""
 
-    class Meta:
-        table_name = TABLE
 
-    open_reservations = OpenReservations()
+API_BUDGET = BudgetModels(ApiLimitsItem, ApiSpendItem, ApiReservationItem)
 
 
-API_BUDGET = BudgetModels(
-    ApiLimitsItem, ApiSpendItem, ApiReservationItem, ApiReservationItem.open_reservations
-)
-
-
-class DuePipelines(GlobalSecondaryIndex["PipelineItem"]):  # type: ignore[no-untyped-call]
-    """Global: enabled pipelines of every tenant by their next start."""
-
-    class Meta:
-        index_name = "gsi1"
-        projection = AllProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class PipelineItem(Table):
+class PipelineItem(SparselyIndexed, PipelinesTable):
     """One pipeline: its schedule, and which execution holds it."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    due = DuePipelines()
-    gsi1pk = UnicodeAttribute(null=True)
-    gsi1sk = UnicodeAttribute(null=True)
+    # Global: enabled pipelines of every tenant by their next start.
+    due: Gsi1[PipelineItem] = Gsi1()
     tenant_id = UnicodeAttribute(null=True)
     name = UnicodeAttribute(null=True)
     expression = UnicodeAttribute(null=True)
@@ -126,28 +82,11 @@ class PipelineItem(Table):
     last_id = UnicodeAttribute(null=True)
 
 
-class RunningExecutions(GlobalSecondaryIndex["ExecutionItem"]):  # type: ignore[no-untyped-call]
-    """Global: running executions of every tenant by their start."""
-
-    class Meta:
-        index_name = "gsi1"
-        projection = AllProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class ExecutionItem(Table):
+class ExecutionItem(SparselyIndexed, PipelinesTable):
     """One execution with its stages and their units. TTL: `expires`."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    running = RunningExecutions()
-    gsi1pk = UnicodeAttribute(null=True)
-    gsi1sk = UnicodeAttribute(null=True)
+    # Global: running executions of every tenant by their start.
+    running: Gsi1[ExecutionItem] = Gsi1()
     id = UnicodeAttribute()
     tenant_id = UnicodeAttribute()
     pipeline = UnicodeAttribute()
@@ -163,25 +102,15 @@ class ExecutionItem(Table):
     expires = NumberAttribute()
 
 
-class ListingItem(Table):
+class ListingItem(PipelinesTable):
     """An execution in the list of its pipeline. TTL: `expires`."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     id = UnicodeAttribute()
     expires = NumberAttribute()
 
 
-class FileItem(Table):
+class FileItem(PipelinesTable):
     """A cost file that was read: its content's tag tells when it is another one."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     name = UnicodeAttribute()
     tag = UnicodeAttribute()

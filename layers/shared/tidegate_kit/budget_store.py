@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UTCDateTimeAttribute
 from pynamodb.expressions.condition import Condition
@@ -38,6 +37,7 @@ from tidegate_kit.dynamo import (
     batch_get,
     store_errors,
 )
+from tidegate_kit.table_index import Gsi1, SparselyIndexed
 from tidegate_kit.tenancy import TenantScope, key
 
 OPEN = "RESERVATIONS"  # global: the sweep asks for every tenant's open reservations
@@ -46,8 +46,6 @@ OPEN = "RESERVATIONS"  # global: the sweep asks for every tenant's open reservat
 class LimitsItem(Table):
     """Limits of one tenant; derive it on the domain's table."""
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     monthly = NumberAttribute(null=True)
     per_user = NumberAttribute(null=True)
     revision = NumberAttribute(default=0)
@@ -56,19 +54,15 @@ class LimitsItem(Table):
 class SpendItem(Table):
     """A month's counter; derive it on the domain's table."""
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     committed = NumberAttribute(default=0)
     used = NumberAttribute(default=0)
 
 
-class ReservationItem(Table):
+class ReservationItem(SparselyIndexed):
     """A reservation; derive it on the domain's table. TTL: `expires`."""
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    gsi1pk = UnicodeAttribute(null=True)
-    gsi1sk = UnicodeAttribute(null=True)
+    # Global: open reservations of every tenant by their end.
+    open_reservations: Gsi1[ReservationItem] = Gsi1()
     id = UnicodeAttribute()
     tenant_id = UnicodeAttribute()
     period = UnicodeAttribute()
@@ -82,12 +76,11 @@ class ReservationItem(Table):
 
 @dataclass(frozen=True)
 class BudgetModels:
-    """The three models of one domain. `open_index` is the index gsi1 of `reservation`."""
+    """The three models of one domain."""
 
     limits: type[LimitsItem]
     spend: type[SpendItem]
     reservation: type[ReservationItem]
-    open_index: Any
 
 
 class DynamoBudgetStore:
@@ -260,7 +253,7 @@ class DynamoGlobalReservations:
         self._models = models
 
     def expired(self, now: datetime, limit: int) -> list[ReservationRef]:
-        index = self._models.open_index
+        index = self._models.reservation.open_reservations
         with store_errors():
             items = index.query(
                 OPEN, self._models.reservation.gsi1sk <= _due(now, "~"), limit=limit

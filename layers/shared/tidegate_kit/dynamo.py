@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Self, TypeVar
 
-from pynamodb.attributes import NumberAttribute, UTCDateTimeAttribute
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UTCDateTimeAttribute
 from pynamodb.connection import Connection, TableConnection
 from pynamodb.connection.base import MetaTable
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
@@ -171,11 +171,17 @@ def scoped_store(store: Store | None) -> Iterator[None]:
 
 
 class Table(Model):
-    """Base model. `Meta.table_name` is the logical name; every item has version and times."""
+    """Base model: keys, version and times of every item.
+
+    A domain derives one base on its table (`Meta.table_name`, the logical name), and its models
+    from that one: PynamoDB inherits attributes and Meta.
+    """
 
     class Meta:
         table_name = "abstract"
 
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
     schema_version = NumberAttribute(default=1)
     created_at = UTCDateTimeAttribute()
     updated_at = UTCDateTimeAttribute()

@@ -44,8 +44,6 @@ class IdempotencyItem(Table):
     class Meta:
         table_name = "platform"
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     request_hash = UnicodeAttribute()
     attempt = UnicodeAttribute()
     running_until = UTCDateTimeAttribute()

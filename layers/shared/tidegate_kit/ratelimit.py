@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import NumberAttribute
 
 from tidegate_kit.clock import Clock, epoch
 from tidegate_kit.dynamo import ConditionFailed, Table, store_errors
@@ -24,8 +24,6 @@ class RateCounterItem(Table):
     class Meta:
         table_name = "platform"
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     hits = NumberAttribute(default=0)
     expires = NumberAttribute()
 

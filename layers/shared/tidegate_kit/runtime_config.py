@@ -26,8 +26,6 @@ class RuntimeConfigItem(Table):
     class Meta:
         table_name = "platform"
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     set_values = JSONAttribute()
     revision = NumberAttribute()
     changed_by = UnicodeAttribute()

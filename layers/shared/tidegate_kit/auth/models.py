@@ -28,19 +28,15 @@ from tidegate_kit.dynamo import Table
 TABLE = "identity"
 
 
-class _Keyed(Table):
+class IdentityTable(Table):
+    """Every item of the table; also of those that only the identity domain reads."""
+
     class Meta:
         table_name = TABLE
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
 
-
-class TenantItem(_Keyed):
+class TenantItem(IdentityTable):
     """A tenant."""
-
-    class Meta:
-        table_name = TABLE
 
     id = UnicodeAttribute()
     name = UnicodeAttribute()
@@ -51,11 +47,8 @@ class TenantItem(_Keyed):
     list_key = BinaryAttribute(legacy_encoding=False)
 
 
-class UserItem(_Keyed):
+class UserItem(IdentityTable):
     """A member of one tenant."""
-
-    class Meta:
-        table_name = TABLE
 
     id = UnicodeAttribute()
     tenant_id = UnicodeAttribute()
@@ -97,11 +90,8 @@ def _joined(data: dict[str, Any]) -> dict[str, str]:
     return joined
 
 
-class SessionItem(_Keyed):
+class SessionItem(IdentityTable):
     """A session = a refresh-token family (AUTH-8). TTL: attribute `expires`."""
-
-    class Meta:
-        table_name = TABLE
 
     id = UnicodeAttribute()
     tenant_id = UnicodeAttribute()
@@ -116,11 +106,8 @@ class SessionItem(_Keyed):
     expires = NumberAttribute()
 
 
-class SigningKeyItem(_Keyed):
+class SigningKeyItem(IdentityTable):
     """A public signing key and its place in the rotation (AUTH-10)."""
-
-    class Meta:
-        table_name = TABLE
 
     kid = UnicodeAttribute()
     x = UnicodeAttribute()
@@ -131,11 +118,8 @@ class SigningKeyItem(_Keyed):
     retire_after = UTCDateTimeAttribute(null=True)
 
 
-class UserPointerItem(_Keyed):
+class UserPointerItem(IdentityTable):
     """Global: which tenant a user id belongs to."""
-
-    class Meta:
-        table_name = TABLE
 
     user_id = UnicodeAttribute()
     tenant_id = UnicodeAttribute()
