@@ -28,14 +28,16 @@ from tidegate_kit.dynamo import Table
 TABLE = "lab"
 
 
-class DatasetItem(Table):
-    """A dataset without its points. Days are ISO dates."""
+class LabTable(Table):
+    """Every item of the table."""
 
     class Meta:
         table_name = TABLE
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
+
+class DatasetItem(LabTable):
+    """A dataset without its points. Days are ISO dates."""
+
     id = UnicodeAttribute()
     name = UnicodeAttribute()
     source = UnicodeAttribute()
@@ -48,25 +50,15 @@ class DatasetItem(Table):
     experiments = NumberAttribute(default=0)
 
 
-class SeriesItem(Table):
+class SeriesItem(LabTable):
     """The packed points of a dataset."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     data = BinaryAttribute(legacy_encoding=False)
 
 
-class ExperimentItem(Table):
+class ExperimentItem(LabTable):
     """An experiment. `deleting` hides it while its runs and models are taken away."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     id = UnicodeAttribute()
     name = UnicodeAttribute()
     description = UnicodeAttribute()
@@ -81,14 +73,9 @@ class ExperimentItem(Table):
     created_by = UnicodeAttribute()
 
 
-class RunItem(Table):
+class RunItem(LabTable):
     """One training."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     id = UnicodeAttribute()
     tenant_id = UnicodeAttribute()
     experiment_id = UnicodeAttribute()
@@ -109,39 +96,24 @@ class RunItem(Table):
     error = UnicodeAttribute(null=True)
 
 
-class RunRow(Table):
+class RunRow(LabTable):
     """A place of a run in a list."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     run_id = UnicodeAttribute()
 
 
-class LogItem(Table):
+class LogItem(LabTable):
     """A line of a log."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     timestamp = UTCDateTimeAttribute()
     run_id = UnicodeAttribute()
     level = UnicodeAttribute()
     message = UnicodeAttribute()
 
 
-class ModelItem(Table):
+class ModelItem(LabTable):
     """A trained model without its state."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     id = UnicodeAttribute()
     name = UnicodeAttribute()
     run_id = UnicodeAttribute()
@@ -159,25 +131,15 @@ class ModelItem(Table):
     approval_id = UnicodeAttribute(null=True)
 
 
-class StateItem(Table):
+class StateItem(LabTable):
     """A model's state as JSON."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     state = JSONAttribute()
 
 
-class PredictionItem(Table):
+class PredictionItem(LabTable):
     """A stored prediction; days as rows of [date, mean, l80, u80, l95, u95]."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     id = UnicodeAttribute()
     model_id = UnicodeAttribute()
     dataset_id = UnicodeAttribute()
