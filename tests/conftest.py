@@ -27,10 +27,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests marked slow too")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell the long mode to modules, which read it when they are imported."""
+    if config.getoption("--long"):
+        os.environ["LONG"] = "1"
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the slow tests to the long mode, saying so."""
     if config.getoption("--long"):
-        os.environ["LONG"] = "1"
         return
     later = pytest.mark.skip(reason="long mode only: make test LONG=1")
     for item in items:

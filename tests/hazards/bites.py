@@ -101,6 +101,13 @@ BITES: dict[str, list[Bite] | str] = {
 }
 
 
+# id -> why there is nothing to attack: the product has no such feature.
+WITHOUT_FEATURE: dict[str, str] = {
+    "D12": "nothing is exported as CSV: executions and findings are JSON, calendars are iCalendar",
+    "G31": "there is no presigned identity proof: stacks call back over SNS, roles are probed",
+}
+
+
 def from_mark(mark: pytest.Mark) -> Bite:
     """The bite of one ``@pytest.mark.bite(target, replacement, ...)``."""
     return Bite(*mark.args, **mark.kwargs)

@@ -3,7 +3,11 @@
 Load with ``pytest_plugins = ["tests.hazards.plugin"]``.  At the end it prints
 ``hazards covered/208, bites red/feasible`` and the missing ids; ``--hazards-complete`` fails
 the run when an id is missing.  A hazard is covered when a test with its id passed in this
-run and none failed.  Results are summed on the controller under pytest-xdist.
+run and none failed.  Ids of ``WITHOUT_FEATURE`` are named with their reason and never counted
+as covered.  Results are summed on the controller under pytest-xdist.
+
+A fault enumeration (tests/fakes/faults.py) that violates an invariant fails the run, also when
+its test swallowed the assertion; those of bites are meant to be violated and are not counted.
 
 Tests may also report figures: ``record_property("tally", "fidelity")`` makes the summary
 print ``fidelity passed/total``.
@@ -21,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from tests.hazards.bites import BITES, Bite, Probe, applied, from_mark
+from tests.hazards.bites import BITES, WITHOUT_FEATURE, Bite, Probe, applied, from_mark
 from tests.hazards.catalogue import compress, ids_in, load_catalogue
 
 HAZARD, BITE, TALLY = "hazard", "hazard-bite", "tally"
@@ -48,9 +52,19 @@ class Score:
         return self.passed - self.failed
 
     @property
+    def without_feature(self) -> list[str]:
+        """Ids of the catalogue that attack what the product does not have."""
+        return [
+            identifier
+            for identifier in self.catalogue
+            if identifier in WITHOUT_FEATURE and identifier not in self.covered
+        ]
+
+    @property
     def missing(self) -> list[str]:
-        """Ids of the catalogue that are not covered."""
-        return [identifier for identifier in self.catalogue if identifier not in self.covered]
+        """Ids of the catalogue that are neither covered nor without a feature."""
+        done = self.covered.union(self.without_feature)
+        return [identifier for identifier in self.catalogue if identifier not in done]
 
     @property
     def undeclared(self) -> list[str]:
@@ -80,9 +94,12 @@ class Score:
     def lines(self) -> list[str]:
         """The summary."""
         red = sum(self.bites.values())
+        absent = f", {len(self.without_feature)} without a feature" if self.without_feature else ""
         lines = [
-            f"hazards {len(self.covered)}/{len(self.catalogue)}, bites {red}/{len(self.bites)}"
+            f"hazards {len(self.covered)}/{len(self.catalogue)}{absent}, "
+            f"bites {red}/{len(self.bites)}"
         ]
+        lines += [f"no feature to attack: {i}: {WITHOUT_FEATURE[i]}" for i in self.without_feature]
         if self.missing:
             lines.append(f"missing: {compress(self.missing)}")
         green = sorted(f"{i} {target}" for (i, target), is_red in self.bites.items() if not is_red)
@@ -314,9 +331,24 @@ def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+def _fault_reports() -> list[Any]:
+    reports: list[Any] = getattr(sys.modules.get("tests.fakes.faults"), "REPORTS", [])
+    return reports
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Drops the fault reports of a bite, whose flow is broken on purpose."""
+    before = len(_fault_reports())
+    try:
+        return (yield)
+    finally:
+        if _bite_key in item.stash:
+            del _fault_reports()[before:]
+
+
 def _fault_totals() -> list[int]:
-    faults = sys.modules.get("tests.fakes.faults")
-    reports = getattr(faults, "REPORTS", [])
+    reports = _fault_reports()
     return [
         len(reports),
         sum(len(report.cases) for report in reports),
@@ -344,9 +376,10 @@ class Scorer:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fails an incomplete run where completeness was asked for."""
+        """Fails a run with a violated fault case, and an incomplete one where asked to."""
         self._add_faults(_fault_totals())
-        if session.config.getoption("--hazards-complete") and self.score.missing:
+        incomplete = session.config.getoption("--hazards-complete") and self.score.missing
+        if self.score.faults[2] or incomplete:
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
