@@ -346,7 +346,8 @@ def fresh_world(
     monkeypatch.setenv("DATA_BUCKET", BUCKET)
     with strict_aws():
         ddb = boto3.client("dynamodb", region_name=REGION)
-        wanted = [f"{PREFIX}-{name}" for name in ("findings", "discovery", "onboarding")]
+        names = ("findings", "discovery", "onboarding", "pipelines")
+        wanted = [f"{PREFIX}-{name}" for name in names]
         specs = [spec for spec in table_specs if spec.name in wanted]
         create_tables(ddb, specs)
         boto3.client("s3", region_name=REGION).create_bucket(Bucket=BUCKET)

@@ -73,6 +73,7 @@ def saving(of: Saving) -> schemas.SavingView:
         quantities=[_quantity(quantity) for quantity in of.quantities],
         prices=[_price(price) for price in of.prices],
         confidence=of.confidence,
+        effective_monthly=None if of.effective_monthly is None else money(of.effective_monthly),
     )
 
 
@@ -87,6 +88,9 @@ def _price(of: PriceUsed) -> schemas.PriceView:
         unit=of.unit,
         source=of.source,
         date=of.date,
+        effective_unit_price=(
+            None if of.effective_unit_price is None else number(of.effective_unit_price)
+        ),
     )
 
 

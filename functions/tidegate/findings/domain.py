@@ -60,7 +60,8 @@ class PriceUsed:
     """A price of a formula: USD per `unit`; None where the price book does not know it (FND-2).
 
     `source` and `date` (ISO) say where and when the figure was published; both are "" for an
-    unknown one.
+    unknown one. `effective_unit_price` is what the account really pays by its own bills, None
+    where they do not tell.
     """
 
     name: str
@@ -68,6 +69,7 @@ class PriceUsed:
     unit: str
     source: str
     date: str
+    effective_unit_price: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Saving:
     """What acting saves: USD a month, None where a price or a quantity is not known.
 
     `formula` is an arithmetic expression over the names of quantities and prices; its value,
-    rounded half-even to 6 places, is `monthly`.
+    rounded half-even to 6 places, is `monthly`. `effective_monthly` is its value over effective
+    prices; None where one of them is not known.
     """
 
     monthly: Decimal | None
@@ -84,6 +87,7 @@ class Saving:
     prices: tuple[PriceUsed, ...] = ()
     confidence: Confidence = "exact"
     currency: str = CURRENCY
+    effective_monthly: Decimal | None = None
 
 
 @dataclass(frozen=True)

@@ -45,17 +45,25 @@ class QuantityView(ApiModel):
 
 
 class PriceView(ApiModel):
-    """A price of a formula; null where the price book does not know it."""
+    """A price of a formula: the list price; null where the price book does not know it.
+
+    `effective_unit_price` is what the account really pays by its bills; null where they do not
+    tell.
+    """
 
     name: str
     unit_price: Number | None
     unit: str
     source: str
     date: str
+    effective_unit_price: Number | None
 
 
 class SavingView(ApiModel):
-    """The value of `formula` over quantities and prices, rounded to 6 places; null: unpriced."""
+    """The value of `formula` over quantities and prices, rounded to 6 places; null: unpriced.
+
+    `effective_monthly` is its value over effective prices; null where one is not known.
+    """
 
     monthly: Money | None
     currency: Literal["USD"]
@@ -63,6 +71,7 @@ class SavingView(ApiModel):
     quantities: list[QuantityView]
     prices: list[PriceView]
     confidence: Literal["exact", "upper_bound", "estimate"]
+    effective_monthly: Money | None
 
 
 class ActionView(ApiModel):

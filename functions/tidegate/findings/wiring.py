@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from tidegate_kit.clock import Clock, system_clock
@@ -19,6 +21,7 @@ from tidegate.discovery import public as discovery
 from tidegate.discovery.public import Inventory
 from tidegate.findings.prices.book import PriceBook, baseline
 from tidegate.findings.prices.cache import GlobalPriceCache
+from tidegate.findings.prices.effective import WINDOW, ratios
 from tidegate.findings.recommendations.advisor import Advisor, connected_advisor
 from tidegate.findings.repository import (
     DynamoExceptions,
@@ -130,7 +133,15 @@ def parts_of(scope: TenantScope, context: Any = None, clock: Clock = system_cloc
         advisor=lambda inventory: advisor_of(scope, inventory),
         clock=clock,
         has_time=_time_left(context),
+        ratios=lambda account_id: ratios_of(scope, account_id, clock().date()),
     )
+
+
+def ratios_of(scope: TenantScope, account_id: str, today: date) -> Mapping[str, Decimal]:
+    """What an account has paid of list prices lately, by family of prices."""
+    # By name, because pipelines in turn asks findings to measure: a circle of imports else.
+    pipelines: Any = import_module("tidegate.pipelines.public")
+    return ratios(pipelines.rated_costs(scope, account_id, today - WINDOW, today))
 
 
 def advisor_of(scope: TenantScope, inventory: Inventory) -> Advisor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Literal
@@ -30,12 +30,42 @@ class CostLine:
 
 
 @dataclass(frozen=True)
+class RatedCost:
+    """What the usage of a line costs at list prices, and what it really costs, in USD.
+
+    Only usage whose price is set beforehand: no purchases, taxes, credits, corrections, spot, and
+    nothing of a commitment that nobody used.
+    """
+
+    list_cost: Decimal
+    effective_cost: Decimal
+
+    def __add__(self, other: RatedCost) -> RatedCost:
+        return RatedCost(
+            self.list_cost + other.list_cost, self.effective_cost + other.effective_cost
+        )
+
+
+@dataclass(frozen=True)
+class RatedLine:
+    """The rated cost of one line on one day."""
+
+    date: date
+    line: CostLine
+    cost: RatedCost
+
+
+@dataclass(frozen=True)
 class DayCosts:
-    """All costs of one account on one day, as one source gives them: replaced as a whole."""
+    """All costs of one account on one day, as one source gives them: replaced as a whole.
+
+    `rated` has the lines whose list cost the source tells; Cost Explorer tells none.
+    """
 
     date: date
     source: Source
     lines: Mapping[CostLine, Decimal]
+    rated: Mapping[CostLine, RatedCost] = field(default_factory=dict)
 
     @property
     def total(self) -> Decimal:

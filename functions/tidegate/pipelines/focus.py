@@ -1,8 +1,9 @@
 """Reads FOCUS 1.x cost files (CSV): https://focus.finops.org/focus-specification/
 
 Used columns: ChargePeriodStart, SubAccountId, ServiceName, BilledCost, BillingCurrency, and
-x_UsageType (AWS) or SkuMeter or ChargeCategory for what was used. A whole file is read before
-anything of it counts; the first thing that does not fit ends the reading with its row and column.
+x_UsageType (AWS) or SkuMeter or ChargeCategory for what was used. Where there are ListCost and
+EffectiveCost, usage also counts as rated: see `_Row.rated`. A whole file is read before anything
+of it counts; the first thing that does not fit ends the reading with its row and column.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final, NoReturn
 
-from tidegate.pipelines.domain import CostLine
+from tidegate.pipelines.domain import CostLine, RatedCost
 from tidegate.pipelines.errors import FocusInvalid
 
 _NEEDED: Final = (
@@ -26,6 +27,8 @@ _NEEDED: Final = (
     "BillingCurrency",
 )
 _USAGE: Final = ("x_UsageType", "SkuMeter", "ChargeCategory")
+_RATED: Final = ("ListCost", "EffectiveCost")
+_ABSENT: Final = ("", "NULL", "null")
 _ACCOUNT: Final = re.compile(r"[0-9]{12}", re.ASCII)
 _MAX_AMOUNT: Final = Decimal(10) ** 12
 _MAX_PLACES: Final = 20
@@ -34,6 +37,7 @@ MAX_LINES: Final = 500_000  # accounts x days x services x usage types
 _FIRST_DATA_ROW: Final = 2  # row 1 is the header, as spreadsheets count
 
 Costs = Mapping[str, Mapping[date, Mapping[CostLine, Decimal]]]
+Rated = Mapping[str, Mapping[date, Mapping[CostLine, RatedCost]]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,11 @@ class Read:
 
     costs: Costs
     rows: int
+    rated: Rated = field(default_factory=dict)
+
+    def rated_of(self, account_id: str, day: date) -> Mapping[CostLine, RatedCost]:
+        """The rated costs of an account's day; none where the file does not tell."""
+        return self.rated.get(account_id, {}).get(day, {})
 
 
 def read(lines: Iterator[str]) -> Read:
@@ -50,18 +59,24 @@ def read(lines: Iterator[str]) -> Read:
     header = _next(rows, 1) or []
     places = _places(header)
     costs: dict[str, dict[date, dict[CostLine, Decimal]]] = {}
+    rated: dict[str, dict[date, dict[CostLine, RatedCost]]] = {}
     kept = number = 0
     while (row := _next(rows, number + _FIRST_DATA_ROW)) is not None:
         number += 1
         if not row:
             continue
-        account, day, line, amount = _Row(row, number + 1, places, len(header)).read()
+        cells = _Row(row, number + 1, places, len(header))
+        account, day, line, amount = cells.read()
         lines_of_day = costs.setdefault(account, {}).setdefault(day, {})
         kept += line not in lines_of_day
         if kept > MAX_LINES:
             raise FocusInvalid(f"row {number + 1}: more than {MAX_LINES} different lines")
         lines_of_day[line] = lines_of_day.get(line, Decimal(0)) + amount
-    return Read(costs, number)
+        cost = cells.rated()
+        if cost is not None:
+            of_day = rated.setdefault(account, {}).setdefault(day, {})
+            of_day[line] = of_day[line] + cost if line in of_day else cost
+    return Read(costs, number, rated)
 
 
 def _next(rows: Iterator[list[str]], number: int) -> list[str] | None:
@@ -108,13 +123,37 @@ class _Row:
         service = self._text("ServiceName")
         if not service:
             self._refuse("ServiceName", "it is empty")
-        return account, self._day(), CostLine(service, usage), self._amount()
+        return account, self._day(), CostLine(service, usage), self._amount("BilledCost")
+
+    def rated(self) -> RatedCost | None:
+        """List and effective cost of a row of usage; None where it does not tell how list
+        prices relate to what is paid.
+
+        Rows of purchases have a list cost and no effective one, unused commitments the other way
+        round, spot ("Dynamic") has the list price of on-demand, and corrections are of other days.
+        """
+        amounts = [self._amount(name) if self._filled(name) else None for name in _RATED]
+        if (
+            self._value("ChargeCategory") != "Usage"
+            or self._value("ChargeClass")
+            or self._value("CommitmentDiscountStatus") == "Unused"
+            or self._value("PricingCategory") == "Dynamic"
+        ):
+            return None
+        list_cost, effective_cost = amounts
+        if list_cost is None or effective_cost is None:
+            return None
+        return RatedCost(list_cost, effective_cost)
+
+    def _value(self, name: str) -> str:
+        """A cell that may be absent; files write an absent value as nothing or as NULL."""
+        return self._cell(name) if self._filled(name) else ""
 
     def _cell(self, name: str) -> str:
         return self.cells[self.places[name]].strip()
 
     def _filled(self, name: str) -> bool:
-        return name in self.places and bool(self._cell(name))
+        return name in self.places and self._cell(name) not in _ABSENT
 
     def _text(self, name: str) -> str:
         value = self._cell(name)
@@ -134,16 +173,16 @@ class _Row:
             self._refuse("ChargePeriodStart", "its year is not between 2000 and 2100")
         return moment.date()
 
-    def _amount(self) -> Decimal:
+    def _amount(self, name: str) -> Decimal:
         try:
-            amount = Decimal(self._cell("BilledCost"))
+            amount = Decimal(self._cell(name))
         except InvalidOperation:
-            self._refuse("BilledCost", "it is not a number")
+            self._refuse(name, "it is not a number")
         if not amount.is_finite() or abs(amount) > _MAX_AMOUNT:
-            self._refuse("BilledCost", "it is not a number that a bill could hold")
+            self._refuse(name, "it is not a number that a bill could hold")
         exponent = amount.as_tuple().exponent
         if isinstance(exponent, int) and -exponent > _MAX_PLACES:
-            self._refuse("BilledCost", f"it has more than {_MAX_PLACES} decimal places")
+            self._refuse(name, f"it has more than {_MAX_PLACES} decimal places")
         return amount
 
     def _refuse(self, column: str, what: str) -> NoReturn:

@@ -12,20 +12,24 @@ from tidegate_kit.money import to_nano
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.pipelines.budget import budget_store
-from tidegate.pipelines.domain import CostPoint
+from tidegate.pipelines.domain import CostLine, CostPoint, RatedCost, RatedLine
 from tidegate.pipelines.repository import DynamoCostSeries
 from tidegate.pipelines.repository.deletion import delete_some
 from tidegate.pipelines.service import series
 
 __all__ = [
     "BudgetExceeded",
+    "CostLine",
     "CostPoint",
+    "RatedCost",
+    "RatedLine",
     "Reservation",
     "cost_series",
     "delete_account",
     "forget_tenant",
     "hide_account",
     "month_costs",
+    "rated_costs",
     "reserve_aws_api",
     "settle_aws_api",
 ]
@@ -48,6 +52,14 @@ def cost_series(
     """
     store = DynamoCostSeries(scope)
     return series.cost_series(store, account_id, service, usage_type, start, end)
+
+
+def rated_costs(scope: TenantScope, account_id: str, start: date, end: date) -> list[RatedLine]:
+    """Daily list and effective costs in USD of an account's usage, both ends included, by date.
+
+    Only days and lines whose source tells list costs (FOCUS files do). Raises ServiceUnavailable.
+    """
+    return series.rated_costs(DynamoCostSeries(scope), account_id, start, end)
 
 
 def month_costs(scope: TenantScope, today: date) -> tuple[Decimal | None, Decimal | None]:

@@ -38,7 +38,8 @@ def registration(
     """A connected account with one gp2 volume in its inventory; its role does not exist."""
     monkeypatch.setenv("DATA_BUCKET", BUCKET)
     with strict_aws():
-        wanted = [f"{PREFIX}-{name}" for name in ("findings", "discovery", "onboarding")]
+        names = ("findings", "discovery", "onboarding", "pipelines")
+        wanted = [f"{PREFIX}-{name}" for name in names]
         specs = [spec for spec in table_specs if spec.name in wanted]
         create_tables(boto3.client("dynamodb", region_name=REGION), specs)
         boto3.client("s3", region_name=REGION).create_bucket(Bucket=BUCKET)

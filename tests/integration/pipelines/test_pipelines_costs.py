@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -13,7 +14,14 @@ from tidegate.accounts.wiring import TenantCosts
 from tidegate.onboarding import inventory
 from tidegate.pipelines import public
 from tidegate.pipelines.budget import budget_store
-from tidegate.pipelines.domain import CostLine, CostPoint, DayCosts, Source
+from tidegate.pipelines.domain import (
+    CostLine,
+    CostPoint,
+    DayCosts,
+    RatedCost,
+    RatedLine,
+    Source,
+)
 from tidegate.pipelines.errors import AccountGone, TooManyLines
 from tidegate.pipelines.executions import new_execution
 from tidegate.pipelines.repository import CostSeries, DynamoCostSeries, DynamoExecutions
@@ -106,6 +114,22 @@ def test_an_account_that_had_no_series_can_be_hidden(store: CostSeries) -> None:
     store.hide(ONE, NOW)
     with pytest.raises(AccountGone):
         store.write(ONE, 0, [day(0, "1")], NOW)
+
+
+def test_list_and_effective_costs_are_kept_and_read_by_line(store: CostSeries) -> None:
+    line, other = CostLine("AmazonEC2", "BoxUsage"), CostLine("AmazonS3", "Storage")
+    cost = RatedCost(Decimal("0.0960"), Decimal("0.064"))
+    rated = replace(day(0, "1", "focus"), rated={line: cost})
+    store.write(ONE, 0, [rated, day(0, "1"), day(1, "1")], NOW)
+    stored = {one.source: one for one in store.days(ONE, FIRST, FIRST)}
+    assert stored["focus"] == rated
+    assert stored["ce"].rated == {}
+    assert other in stored["focus"].lines
+    assert series.rated_costs(store, ONE, FIRST, FIRST + timedelta(days=9)) == [
+        RatedLine(FIRST, line, cost)
+    ]
+    store.write(ONE, 0, [day(0, "2", "focus")], NOW)
+    assert series.rated_costs(store, ONE, FIRST, FIRST) == [], "a day is replaced as a whole"
 
 
 def test_a_day_that_no_item_holds_writes_nothing(platform: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -318,7 +319,13 @@ class SpotCandidate(Check):
             quantity("spot_percent", advice.percent, "percent"),
         ]
         return Hit(
-            saving(self.formula, quantities, [on_demand(prices, subject)], "estimate"),
+            # The advisor's percent is of the list price: it says nothing of a discounted one.
+            saving(
+                self.formula,
+                quantities,
+                [replace(on_demand(prices, subject), effective_unit_price=None)],
+                "estimate",
+            ),
             {
                 "instance_type": subject.attr("instance_type"),
                 "interruption_band": advice.band_label,

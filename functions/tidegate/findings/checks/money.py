@@ -66,16 +66,33 @@ def saving(
     prices: Sequence[PriceUsed],
     confidence: Confidence = "exact",
 ) -> Saving:
-    """The saving of a formula; None (unpriced) when one of its prices is unknown, never 0."""
-    monthly: Decimal | None = None
-    if all(price.unit_price is not None for price in prices):
-        values = {quantity.name: quantity.value for quantity in quantities}
-        values |= {p.name: p.unit_price for p in prices if p.unit_price is not None}
-        monthly = evaluate(formula, values)
-    return Saving(monthly, formula, tuple(quantities), tuple(prices), confidence)
+    """The saving of a formula; None (unpriced) when one of its prices is unknown, never 0.
+
+    Its effective amount likewise, over effective prices.
+    """
+    return Saving(
+        _amount(formula, quantities, {one.name: one.unit_price for one in prices}),
+        formula,
+        tuple(quantities),
+        tuple(prices),
+        confidence,
+        effective_monthly=_amount(
+            formula, quantities, {one.name: one.effective_unit_price for one in prices}
+        ),
+    )
 
 
-HYGIENE = Saving(Decimal(0), "0")  # tidying up that saves nothing: 0 by definition (FND-2)
+def _amount(
+    formula: str, quantities: Sequence[Quantity], prices: Mapping[str, Decimal | None]
+) -> Decimal | None:
+    known = {name: price for name, price in prices.items() if price is not None}
+    if len(known) < len(prices):
+        return None
+    return evaluate(formula, {one.name: one.value for one in quantities} | known)
+
+
+# Tidying up that saves nothing: 0 by definition (FND-2)
+HYGIENE = Saving(Decimal(0), "0", effective_monthly=Decimal(0))
 
 
 def quantity(name: str, value: Decimal | int | float | str, unit: str) -> Quantity:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tidegate.findings.domain import PriceUsed
+from tidegate.findings.prices.effective import family_of
 
 _BASELINE = Path(__file__).with_name("baseline.json")
 
@@ -19,7 +20,8 @@ _BASELINE = Path(__file__).with_name("baseline.json")
 class Figure:
     """One price: USD per `unit`, who published it (`source`) and the ISO date it was read.
 
-    `effective_price` is what the tenant really pays, where that is known (discounts, credits).
+    `effective_price` is what an account really pays (commitments, negotiated discounts), None
+    where its bills do not tell; only `with_ratios` fills it.
     """
 
     key: str
@@ -59,11 +61,25 @@ class PriceBook:
         found = self._figures.get((key, region))
         if found is None or found.unit != unit:
             return PriceUsed(name, None, unit, "", "")
-        return PriceUsed(name, found.unit_price, unit, found.source, found.date)
+        return PriceUsed(
+            name, found.unit_price, unit, found.source, found.date, found.effective_price
+        )
 
     def with_layer(self, version: str, figures: Iterable[Figure]) -> PriceBook:
         """This book with newer figures above."""
         return PriceBook(version, (self._figures.values(), figures))
+
+    def with_ratios(self, ratios: Mapping[str, Decimal]) -> PriceBook:
+        """This book with effective prices: list price * the ratio of its family (`effective`)."""
+        if not ratios:
+            return self
+        return PriceBook(self.version, ([_rated(one, ratios) for one in self._figures.values()],))
+
+
+def _rated(figure: Figure, ratios: Mapping[str, Decimal]) -> Figure:
+    ratio = ratios.get(family_of(figure.key) or "")
+    effective = None if ratio is None else figure.unit_price * ratio
+    return replace(figure, effective_price=effective)
 
 
 def figures_of(document: Mapping[str, Any]) -> list[Figure]:

@@ -160,9 +160,13 @@ def saving_body(saving: Saving) -> dict[str, Any]:
         "monthly": _text(saving.monthly),
         "formula": saving.formula,
         "quantities": [[q.name, str(q.value), q.unit] for q in saving.quantities],
-        "prices": [[p.name, _text(p.unit_price), p.unit, p.source, p.date] for p in saving.prices],
+        "prices": [
+            [p.name, _text(p.unit_price), p.unit, p.source, p.date, _text(p.effective_unit_price)]
+            for p in saving.prices
+        ],
         "confidence": saving.confidence,
         "currency": saving.currency,
+        "effective_monthly": _text(saving.effective_monthly),
     }
 
 
@@ -172,10 +176,22 @@ def saving_of(body: Mapping[str, Any]) -> Saving:
         monthly=_decimal(body["monthly"]),
         formula=body["formula"],
         quantities=tuple(Quantity(n, Decimal(v), u) for n, v, u in body["quantities"]),
-        prices=tuple(PriceUsed(n, _decimal(p), u, s, d) for n, p, u, s, d in body["prices"]),
+        prices=tuple(_price_of(*row) for row in body["prices"]),
         confidence=body["confidence"],
         currency=body["currency"],
+        effective_monthly=_decimal(body.get("effective_monthly")),
     )
+
+
+def _price_of(
+    name: str,
+    price: str | None,
+    unit: str,
+    source: str,
+    published: str,
+    effective: str | None = None,  # rows of earlier versions end before it
+) -> PriceUsed:
+    return PriceUsed(name, _decimal(price), unit, source, published, _decimal(effective))
 
 
 def _action_body(action: SuggestedAction | None) -> dict[str, Any] | None:

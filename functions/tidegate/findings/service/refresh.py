@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -38,7 +39,8 @@ Inventories = Callable[[str], Inventory | None]
 class Parts:
     """What a refresh of one tenant works with. `prices` gives the book of this moment.
 
-    `advisor` gives who asks AWS for its recommendations about an account.
+    `advisor` gives who asks AWS for its recommendations about an account, `ratios` what an account
+    pays of list prices, by family of prices.
     """
 
     tenant_id: str
@@ -51,6 +53,7 @@ class Parts:
     advisor: Callable[[Inventory], Advisor]
     clock: Clock
     has_time: Callable[[], bool] = lambda: True
+    ratios: Callable[[str], Mapping[str, Decimal]] = lambda account_id: {}
 
 
 def start(
@@ -131,7 +134,7 @@ def evaluate_account(parts: Parts, refresh_id: str, account_id: str, after: str)
     inventory = parts.inventories(account_id)
     if inventory is None:
         return None
-    rules = _rules(parts, refresh)
+    rules = _rules(parts, refresh, account_id)
     advisor = parts.advisor(inventory)
     for region in regions(inventory):
         if region <= after:
@@ -184,9 +187,10 @@ def _evaluate_region(
     )
 
 
-def _rules(parts: Parts, refresh: Refresh) -> Rules:
+def _rules(parts: Parts, refresh: Refresh, account_id: str) -> Rules:
     wanted = [c for c in EVALUATORS if not refresh.check_ids or c.check_id in refresh.check_ids]
-    return Rules(wanted, parts.prices(), merged(parts.exceptions.thresholds()[0]))
+    prices = parts.prices().with_ratios(parts.ratios(account_id))
+    return Rules(wanted, prices, merged(parts.exceptions.thresholds()[0]))
 
 
 def _forget_old(parts: Parts, inventory: Inventory) -> None:

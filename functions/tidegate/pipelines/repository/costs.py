@@ -12,11 +12,12 @@ from typing import Protocol
 from tidegate_kit.dynamo import ConditionFailed, Transaction, batch_delete, batch_get, store_errors
 from tidegate_kit.tenancy import TenantScope, key
 
-from tidegate.pipelines.domain import CostLine, DayCosts, Source
+from tidegate.pipelines.domain import CostLine, DayCosts, RatedCost, Source
 from tidegate.pipelines.errors import AccountGone, TooManyLines
 from tidegate.pipelines.models import CostAccountItem, CostDayItem
 
 MAX_BODY = 300_000  # bytes; an item holds 400 KB
+_PLAIN = 3  # cells of a line without list cost
 _PER_TRANSACTION = 10  # 10 x 300 KB stay under the 4 MB of a transaction
 
 
@@ -99,9 +100,7 @@ class DynamoCostSeries:
         )
 
     def _item(self, account_id: str, generation: int, day: DayCosts, now: datetime) -> CostDayItem:
-        lines = [
-            [one.service, one.usage_type, str(cost)] for one, cost in sorted(day.lines.items())
-        ]
+        lines = [_row(day, line) for line in sorted(day.lines)]
         body = zlib.compress(json.dumps(lines, separators=(",", ":")).encode(), 9)
         if len(body) > MAX_BODY:
             raise TooManyLines(f"{day.date.isoformat()}: {len(lines)} lines")
@@ -190,9 +189,21 @@ def _source(text: str) -> Source:
 
 
 def _day(item: CostDayItem) -> DayCosts:
-    lines = json.loads(zlib.decompress(item.body))
+    rows = json.loads(zlib.decompress(item.body))
     return DayCosts(
         date.fromisoformat(item.date),
         _source(item.source),
-        {CostLine(service, usage): Decimal(cost) for service, usage, cost in lines},
+        {CostLine(*row[:2]): Decimal(row[2]) for row in rows},
+        {
+            CostLine(*row[:2]): RatedCost(Decimal(row[3]), Decimal(row[4]))
+            for row in rows
+            if len(row) > _PLAIN
+        },
     )
+
+
+def _row(day: DayCosts, line: CostLine) -> list[str]:
+    """[service, usage type, cost], and list and effective cost where they are known."""
+    row = [line.service, line.usage_type, str(day.lines[line])]
+    rated = day.rated.get(line)
+    return row if rated is None else [*row, str(rated.list_cost), str(rated.effective_cost)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 
-from tidegate.pipelines.domain import PRECEDENCE, CostPoint, DayCosts, Source
+from tidegate.pipelines.domain import PRECEDENCE, CostPoint, DayCosts, RatedLine, Source
 from tidegate.pipelines.repository import CostSeries
 
 
@@ -30,6 +30,16 @@ def cost_series(
         for day, amount in known.items():
             found[day] = found.get(day, Decimal(0)) + amount
     return [CostPoint(day, found[day]) for day in sorted(found)]
+
+
+def rated_costs(store: CostSeries, account_id: str, start: date, end: date) -> list[RatedLine]:
+    """Lines whose list cost is known, both ends included, by date."""
+    chosen = best_days(store.days(account_id, start, end))
+    return [
+        RatedLine(day, line, cost)
+        for day in sorted(chosen)
+        for line, cost in sorted(chosen[day].rated.items())
+    ]
 
 
 def month_costs(store: CostSeries, today: date) -> tuple[Decimal | None, Decimal | None]:

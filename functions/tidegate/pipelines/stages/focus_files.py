@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
-from decimal import Decimal
 
 from tidegate.pipelines import focus
-from tidegate.pipelines.domain import CostLine, DayCosts
+from tidegate.pipelines.domain import DayCosts
 from tidegate.pipelines.errors import AccountGone, FocusInvalid, TooManyLines
 from tidegate.pipelines.executions import Execution, Problem, Unit
 from tidegate.pipelines.service.ports import CostFile
@@ -43,7 +41,7 @@ class ReadFocusFiles:
         connected = {account.account_id for account in parts.accounts.connected()}
         try:
             read = focus.read(parts.files.lines(unit.key))
-            written = _write(parts, read.costs, generations, connected)
+            written = _write(parts, read, generations, connected)
         except FocusInvalid as invalid:
             return unit.ended(problems=[Problem(invalid.code, f"{unit.key}: {invalid}")])
         except (AccountGone, TooManyLines) as error:
@@ -59,14 +57,17 @@ def _unit(file: CostFile) -> Unit:
 
 def _write(
     parts: Parts,
-    costs: Mapping[str, Mapping[date, Mapping[CostLine, Decimal]]],
+    read: focus.Read,
     generations: Mapping[str, int],
     connected: set[str],
 ) -> int:
     written = 0
-    for account_id in sorted(costs.keys() & connected & generations.keys()):
-        by_day = costs[account_id]
-        days = [DayCosts(day, "focus", by_day[day]) for day in sorted(by_day)]
+    for account_id in sorted(read.costs.keys() & connected & generations.keys()):
+        by_day = read.costs[account_id]
+        days = [
+            DayCosts(day, "focus", by_day[day], read.rated_of(account_id, day))
+            for day in sorted(by_day)
+        ]
         parts.costs.write(account_id, generations[account_id], days, parts.clock())
         written += len(days)
     return written
