@@ -19,14 +19,16 @@ from tidegate_kit.dynamo import Table
 TABLE = "templates"
 
 
-class TemplateItem(Table):
-    """A template without its definition."""
+class TemplatesTable(Table):
+    """Every item of the table."""
 
     class Meta:
         table_name = TABLE
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
+
+class TemplateItem(TemplatesTable):
+    """A template without its definition."""
+
     id = UnicodeAttribute()
     name = UnicodeAttribute()
     description = UnicodeAttribute()
@@ -36,12 +38,7 @@ class TemplateItem(Table):
     usage_count = NumberAttribute(default=0)
 
 
-class DefinitionItem(Table):
+class DefinitionItem(TemplatesTable):
     """The node/edge graph of a template."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     definition = JSONAttribute()
