@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pynamodb.attributes import JSONAttribute, UnicodeAttribute
+from pynamodb.attributes import JSONAttribute
 from tidegate_kit.dynamo import Table
 
 
@@ -12,6 +12,4 @@ class UserDocumentItem(Table):
     class Meta:
         table_name = "profile"
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     values = JSONAttribute()
