@@ -23,19 +23,15 @@ from tidegate_kit.dynamo import Table
 TABLE = "onboarding"
 
 
-class _Keyed(Table):
+class OnboardingTable(Table):
+    """Every item of the table."""
+
     class Meta:
         table_name = TABLE
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
 
-
-class AccountItem(_Keyed):
+class AccountItem(OnboardingTable):
     """One registration. `revision` counts its writes: each one names the revision it replaces."""
-
-    class Meta:
-        table_name = TABLE
 
     revision = NumberAttribute()
     id = UnicodeAttribute()
@@ -73,20 +69,14 @@ class AccountItem(_Keyed):
     alert_at = UTCDateTimeAttribute(null=True)
 
 
-class SlotItem(_Keyed):
+class SlotItem(OnboardingTable):
     """The tenant's living registration of an AWS account. Existing means: there is one."""
-
-    class Meta:
-        table_name = TABLE
 
     onboarding_id = UnicodeAttribute()
 
 
-class OutcomeItem(_Keyed):
+class OutcomeItem(OnboardingTable):
     """What a stack call-back was answered; a repeated one gets the same answer."""
-
-    class Meta:
-        table_name = TABLE
 
     status = UnicodeAttribute()
     reason = UnicodeAttribute()
@@ -94,20 +84,14 @@ class OutcomeItem(_Keyed):
     expires = NumberAttribute()
 
 
-class PointerItem(_Keyed):
+class PointerItem(OnboardingTable):
     """Global: whose registration this id is, for callers without a token."""
-
-    class Meta:
-        table_name = TABLE
 
     tenant_id = UnicodeAttribute()
 
 
-class ClaimItem(_Keyed):
+class ClaimItem(OnboardingTable):
     """Global: who holds an AWS account. Existing means taken (ONB-6)."""
-
-    class Meta:
-        table_name = TABLE
 
     account_id = UnicodeAttribute()
     tenant_id = UnicodeAttribute()
@@ -115,11 +99,8 @@ class ClaimItem(_Keyed):
     claimed_at = UTCDateTimeAttribute()
 
 
-class ConnectedItem(_Keyed):
+class ConnectedItem(OnboardingTable):
     """Global: a registration that holds its claim, for the daily re-probe."""
-
-    class Meta:
-        table_name = TABLE
 
     tenant_id = UnicodeAttribute()
     onboarding_id = UnicodeAttribute()
