@@ -25,20 +25,17 @@ from tidegate_kit.dynamo import Table
 TABLE = "realtime"
 
 
-class _Keyed(Table):
+class RealtimeTable(Table):
+    """Every item of the table; most have a TTL."""
+
     class Meta:
         table_name = TABLE
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     expires = NumberAttribute(null=True)
 
 
-class TicketItem(_Keyed):
+class TicketItem(RealtimeTable):
     """A ticket; only its hash is stored."""
-
-    class Meta:
-        table_name = TABLE
 
     tenant_id = UnicodeAttribute()
     user_id = UnicodeAttribute()
@@ -47,20 +44,14 @@ class TicketItem(_Keyed):
     expires_at = UTCDateTimeAttribute()
 
 
-class PointerItem(_Keyed):
+class PointerItem(RealtimeTable):
     """Global: the tenant of a connection, and the list that the sweep reads."""
-
-    class Meta:
-        table_name = TABLE
 
     tenant_id = UnicodeAttribute()
 
 
-class ConnectionItem(_Keyed):
+class ConnectionItem(RealtimeTable):
     """An open socket."""
-
-    class Meta:
-        table_name = TABLE
 
     kind = UnicodeAttribute(default="connection")
     id = UnicodeAttribute()
@@ -75,29 +66,20 @@ class ConnectionItem(_Keyed):
     lease_until = UTCDateTimeAttribute(null=True)
 
 
-class ClientItem(_Keyed):
+class ClientItem(RealtimeTable):
     """The living connection of a user's client."""
-
-    class Meta:
-        table_name = TABLE
 
     connection_id = UnicodeAttribute()
 
 
-class CounterItem(_Keyed):
+class CounterItem(RealtimeTable):
     """The last sequence number given."""
-
-    class Meta:
-        table_name = TABLE
 
     value = NumberAttribute()
 
 
-class EventItem(_Keyed):
+class EventItem(RealtimeTable):
     """An event."""
-
-    class Meta:
-        table_name = TABLE
 
     kind = UnicodeAttribute(default="event")
     sequence = NumberAttribute()
@@ -106,17 +88,11 @@ class EventItem(_Keyed):
     user_id = UnicodeAttribute(null=True)
 
 
-class SourceItem(_Keyed):
+class SourceItem(RealtimeTable):
     """A source that was turned into an event."""
 
-    class Meta:
-        table_name = TABLE
 
-
-class ProgressItem(_Keyed):
+class ProgressItem(RealtimeTable):
     """The highest progress told of an execution; 100 is told once and is the last."""
-
-    class Meta:
-        table_name = TABLE
 
     progress = NumberAttribute()
