@@ -26,15 +26,9 @@ class CalendarTable(Table):
     class Meta:
         table_name = "calendar"
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-
 
 class EventItem(CalendarTable):
     """An event. Everything beyond id, title, start and end may be missing in older items."""
-
-    class Meta:
-        table_name = "calendar"
 
     id = UnicodeAttribute()
     title = UnicodeAttribute()
@@ -62,9 +56,6 @@ class EventItem(CalendarTable):
 class PushItem(CalendarTable):
     """A local change for Google."""
 
-    class Meta:
-        table_name = "calendar"
-
     event_id = UnicodeAttribute()
     kind = UnicodeAttribute()
     change = UnicodeAttribute()
@@ -77,18 +68,12 @@ class PushItem(CalendarTable):
 class LinkItem(CalendarTable):
     """From Google's id of an event to its UID."""
 
-    class Meta:
-        table_name = "calendar"
-
     google_id = UnicodeAttribute()
     uid = UnicodeAttribute()
 
 
 class TaskItem(CalendarTable):
     """A task."""
-
-    class Meta:
-        table_name = "calendar"
 
     id = UnicodeAttribute()
     title = UnicodeAttribute()
@@ -103,9 +88,6 @@ class TaskItem(CalendarTable):
 
 class ConnectionItem(CalendarTable):
     """The authorisation at Google; tokens sealed."""
-
-    class Meta:
-        table_name = "calendar"
 
     access_token = UnicodeAttribute()
     refresh_token = UnicodeAttribute(null=True)
@@ -124,9 +106,6 @@ class ConnectionItem(CalendarTable):
 
 class StateItem(CalendarTable):
     """A started authorisation. TTL `expires`."""
-
-    class Meta:
-        table_name = "calendar"
 
     session_id = UnicodeAttribute()
     redirect_uri = UnicodeAttribute()
