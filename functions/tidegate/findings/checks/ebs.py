@@ -16,6 +16,7 @@ from tidegate.findings.prices.book import PriceBook
 LIST = "ec2:DescribeVolumes"
 _SAMPLED_DAYS = Decimal(7)  # what the inventory's `attached_samples` looks back
 _GP3_IOPS, _GP3_MIBPS = 3000, 125  # part of every gp3 volume
+_IO2_TIER2, _IO2_TIER3 = 32_000, 64_000  # IOPS above which io2 is cheaper
 
 
 def volume_parts(
@@ -31,11 +32,15 @@ def volume_parts(
     formula = f"size{suffix} * storage_price{suffix}"
     quantities = [quantity(f"size{suffix}", size, "GiB")]
     used = [prices.price(f"ebs/{kind}/storage", region, "GiB-month", f"storage_price{suffix}")]
-    extra = _extra_iops(kind, attributes.get("iops") or 0)
-    if extra:
-        formula += f" + extra_iops{suffix} * iops_price{suffix}"
-        quantities.append(quantity(f"extra_iops{suffix}", extra, "IOPS"))
-        used.append(prices.price(f"ebs/{kind}/iops", region, "IOPS-month", f"iops_price{suffix}"))
+    for tier, extra in _extra_iops(kind, attributes.get("iops") or 0):
+        name = tier.replace("/", "_")
+        formula += f" + extra_iops{name}{suffix} * iops_price{name}{suffix}"
+        quantities.append(quantity(f"extra_iops{name}{suffix}", extra, "IOPS"))
+        used.append(
+            prices.price(
+                f"ebs/{kind}/iops{tier}", region, "IOPS-month", f"iops_price{name}{suffix}"
+            )
+        )
     faster = max(0, (attributes.get("throughput_mbps") or 0) - _GP3_MIBPS)
     if kind == "gp3" and faster:
         formula += f" + extra_throughput{suffix} * throughput_price{suffix}"
@@ -46,10 +51,19 @@ def volume_parts(
     return formula, quantities, used
 
 
-def _extra_iops(kind: str, iops: int) -> int:
-    if kind in ("io1", "io2"):
-        return iops
-    return max(0, iops - _GP3_IOPS) if kind == "gp3" else 0
+def _extra_iops(kind: str, iops: int) -> list[tuple[str, int]]:
+    """(tier of the price's key, IOPS) of what is charged beside storage.
+
+    io2 is cheaper above 32,000 and above 64,000 (https://aws.amazon.com/ebs/pricing/).
+    """
+    if kind == "gp3":
+        parts = [("", iops - _GP3_IOPS)]
+    elif kind == "io2":
+        middle = min(iops, _IO2_TIER3) - _IO2_TIER2
+        parts = [("", min(iops, _IO2_TIER2)), ("/tier2", middle), ("/tier3", iops - _IO2_TIER3)]
+    else:
+        parts = [("", iops if kind == "io1" else 0)]
+    return [(tier, extra) for tier, extra in parts if extra > 0]
 
 
 class EbsUnattached(Check):
