@@ -19,6 +19,7 @@ from infra.local.emulator import (
     asgi,
     custom_resources,
     http_api,
+    iam_resources,
     machines,
     maps,
     runtimes,
@@ -42,6 +43,7 @@ def main() -> None:
     streams.install()
     machines.install()
     maps.install()
+    iam_resources.install()
 
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
