@@ -1,7 +1,8 @@
 """One botocore data loader for all sessions of a test run.
 
 A new boto3 session reads and parses its service models again, which takes longer than most
-tests.  The models are read-only, so one loader can serve every session.
+tests.  The models are read-only, so one loader can serve every session; and a client's methods
+(700 of EC2) are made of nothing else, so every client of a service can have the same ones.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from unittest.mock import patch
 
 from botocore import loaders
 from botocore import session as botocore_session
+from botocore.client import ClientCreator
 
 _create = loaders.create_loader
+_creator: Any = ClientCreator
+_make_methods = _creator._create_methods
+_methods: dict[tuple[str, str], dict[str, Any]] = {}
 
 
 class _Paths(list[Any]):
@@ -34,8 +39,18 @@ def _shared(search_path: str | None) -> Any:
     return loader
 
 
+def _shared_methods(creator: Any, service_model: Any) -> dict[str, Any]:
+    kept = service_model.service_name, service_model.api_version
+    if kept not in _methods:
+        _methods[kept] = _make_methods(creator, service_model)
+    return dict(_methods[kept])
+
+
 @contextlib.contextmanager
 def shared_loader() -> Iterator[None]:
-    """Sessions created in the context share one loader."""
-    with patch.object(botocore_session, "create_loader", _shared):
+    """Sessions created in the context share one loader, and clients of a service their methods."""
+    with (
+        patch.object(botocore_session, "create_loader", _shared),
+        patch.object(ClientCreator, "_create_methods", _shared_methods),
+    ):
         yield
