@@ -252,6 +252,31 @@ SUBJECTS: Mapping[str, Callable[[Account], Subject]] = {
 }
 
 
+def plan_item(
+    subject: Subject, found: Found, onboarding_id: str, monthly: str | None = "12.50"
+) -> PlanItem:
+    """The plan's item for a subject as it was found."""
+    return PlanItem(
+        id=new_id(),
+        finding_id=new_id(),
+        check_id="test-check",
+        account_id=CUSTOMER_ACCOUNT,
+        onboarding_id=onboarding_id,
+        region=REGION,
+        arn=subject.arn,
+        type=subject.type,
+        tags=dict(found.tags),
+        fingerprint=found.fingerprint,
+        action=subject.action,
+        parameters=checked_parameters(subject.action, subject.parameters),
+        price={"monthly": monthly, "currency": "USD", "formula": "p", "quantities": [],
+               "prices": [{"name": "p", "unit_price": monthly, "unit": "month",
+                           "source": "test", "date": "2026-01-01"}],
+               "confidence": "exact"},
+        reversible=ACTIONS[subject.action].reversible,
+    )  # fmt: skip
+
+
 @dataclass
 class RemediationWorld:
     """A tenant with one account connected for remediation, through the role of the template."""
@@ -288,25 +313,7 @@ class RemediationWorld:
         """The plan's item for a subject as it is now."""
         found = self.read(self.ref(subject))
         assert found is not None, subject
-        return PlanItem(
-            id=new_id(),
-            finding_id=new_id(),
-            check_id="test-check",
-            account_id=CUSTOMER_ACCOUNT,
-            onboarding_id=self.registration.id,
-            region=REGION,
-            arn=subject.arn,
-            type=subject.type,
-            tags=dict(found.tags),
-            fingerprint=found.fingerprint,
-            action=subject.action,
-            parameters=checked_parameters(subject.action, subject.parameters),
-            price={"monthly": monthly, "currency": "USD", "formula": "p", "quantities": [],
-                   "prices": [{"name": "p", "unit_price": monthly, "unit": "month",
-                               "source": "test", "date": "2026-01-01"}],
-                   "confidence": "exact"},
-            reversible=ACTIONS[subject.action].reversible,
-        )  # fmt: skip
+        return plan_item(subject, found, self.registration.id, monthly)
 
 
 def role_policies(tier: str) -> dict[str, Any]:
