@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from tidegate.findings.plans.domain import Entry, LedgerEntry, Plan
+from tidegate.findings.plans.domain import WAITING, Entry, LedgerEntry, Plan
 from tidegate.findings.plans.errors import Superseded
 from tidegate.findings.plans.records import millis
+from tidegate.findings.plans.repository import every
 from tidegate_kit.dynamo import Transaction
 from tidegate_kit.errors import NotFound
 
@@ -28,9 +29,13 @@ class MemoryPlans:
         return self.stored[plan_id]
 
     def page(
-        self, skip: int, limit: int, start: Mapping[str, Any] | None
+        self,
+        skip: int,
+        limit: int,
+        start: Mapping[str, Any] | None,
+        shown: Callable[[Plan], bool] = every,
     ) -> tuple[list[Plan], int, dict[str, Any] | None]:
-        rows = sorted(self.stored.values(), key=_place, reverse=True)
+        rows = sorted(filter(shown, self.stored.values()), key=_place, reverse=True)
         if start is not None:
             rows = [row for row in rows if _place(row) < start["below"]]
         chosen = rows[skip : skip + limit]
@@ -47,6 +52,14 @@ class MemoryPlans:
             raise Superseded
         self.stored[before.id] = replace(after, version=before.version + 1)
         return self.stored[before.id]
+
+    def waiting(self) -> list[Plan]:
+        return [plan for plan in self.stored.values() if plan.status in WAITING]
+
+    def drop(self, plan: Plan, now: datetime, *, tx: Transaction) -> None:
+        if plan.id not in self.stored or self.stored[plan.id].version != plan.version:
+            raise Superseded
+        del self.stored[plan.id]
 
     def due(self, now: datetime, limit: int) -> list[str]:
         waiting = [(plan.due_at, plan.id) for plan in self.stored.values() if plan.due_at]

@@ -46,7 +46,7 @@ def _refusal(known: Connection) -> schemas.RefusalView | None:
 
 
 def disconnected(removal: Removal) -> schemas.Disconnected:
-    """The answer to a disconnect. Findings and plans of an account: none exist yet."""
+    """The answer to a disconnect, with what went with the account."""
     gone = removal.connection
     return schemas.Disconnected(
         id=gone.id,
@@ -57,7 +57,7 @@ def disconnected(removal: Removal) -> schemas.Disconnected:
             state=removal.state,
             resources=removal.resources,
             findings=removal.findings,
-            plans=0,
+            plans=removal.plans,
         ),
         cleanup=_cleanup(gone),
     )

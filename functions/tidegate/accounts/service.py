@@ -90,6 +90,12 @@ class Findings(Protocol):
     def of_account(self, account_id: str) -> int:
         """How many findings of an account are not resolved."""
 
+    def plans(self, onboarding_id: str) -> int:
+        """How many plans of a registration's account wait for anything."""
+
+    def drop_plans(self, onboarding_id: str, by: str) -> None:
+        """Delete these plans of a disconnected registration; again does nothing."""
+
     def realised(self) -> Decimal:
         """USD that executed actions were measured to have saved so far."""
 
@@ -150,6 +156,7 @@ class Removal:
     connection: Connection
     resources: int
     findings: int
+    plans: int
     state: Literal["completed", "running"]
 
 
@@ -231,10 +238,12 @@ class Accounts:
             raise PlanExecuting
         resources = self._inventory.totals().by_account.get(account_id, 0)
         findings = self._findings.of_account(account_id)
+        plans = self._findings.plans(onboarding_id)
         gone = self._connections.disconnect(onboarding_id, actor)
         try:
             self._inventory.hide(account_id)
             self._costs.hide(account_id)
+            self._findings.drop_plans(onboarding_id, actor)
             # Findings belong to the inventory's life, which has ended: they are hidden with it.
             stores = (self._inventory, self._costs, self._findings)
             deleted = [store.delete_some(account_id) for store in stores]
@@ -242,7 +251,7 @@ class Accounts:
         except ServiceUnavailable as error:
             logger.warning("the stream will finish the disconnect", cause=error.log)
             done = False
-        return Removal(gone, resources, findings, "completed" if done else "running")
+        return Removal(gone, resources, findings, plans, "completed" if done else "running")
 
     def _living(self, onboarding_id: str) -> Connection:
         found = self._connections.get(onboarding_id)

@@ -110,6 +110,12 @@ class TenantFindings:
     def of_account(self, account_id: str) -> int:
         return findings.open_of_account(self.scope, account_id)
 
+    def plans(self, onboarding_id: str) -> int:
+        return findings.open_plans(self.scope, onboarding_id)
+
+    def drop_plans(self, onboarding_id: str, by: str) -> None:
+        findings.drop_open_plans(self.scope, onboarding_id, by=by, clock=lambda: self.now)
+
     def realised(self) -> Decimal:
         return findings.realised_to_date(self.scope, lambda: self.now)
 

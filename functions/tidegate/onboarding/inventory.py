@@ -81,6 +81,13 @@ def run_status(registration: Registration) -> str:
     return "running" if view is None else view.status
 
 
+def drop_plans(tenant_id: str, onboarding_id: str) -> None:
+    """Delete the open plans of a disconnected registration (CLI-2)."""
+    from tidegate.findings import public as findings  # here: plans in turn ask for connections
+
+    findings.drop_open_plans(TenantScope(tenant_id), onboarding_id, by="system")
+
+
 def clean_up(tenant_id: str, account_id: str) -> None:
     """Take a disconnected account's data out of all reads, then delete it (CLI-2)."""
     from tidegate.findings import public as findings  # here: plans in turn ask for connections

@@ -153,6 +153,7 @@ def _clean_up_if_gone(tenant_id: str, onboarding_id: str) -> None:
     stored = store.get(onboarding_id)
     if stored is None or stored.status != "disconnected" or stored.connected_at is None:
         return
+    inventory.drop_plans(tenant_id, onboarding_id)
     living = store.of_account(stored.account_id)
     if living is not None and living.holds_claim:
         return  # connected anew: its own run replaces the old inventory

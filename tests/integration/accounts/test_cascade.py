@@ -13,6 +13,7 @@ import pytest
 from tidegate.accounts import wiring
 from tidegate.accounts.service import Accounts
 from tidegate.discovery.domain import ResourceFilters
+from tidegate.findings.plans.repository import DynamoPlans
 from tidegate.onboarding import tasks
 from tidegate.onboarding.domain import Registration
 from tidegate.onboarding.repository import DynamoGlobalRegistry, DynamoRegistrations
@@ -23,6 +24,7 @@ from tidegate_kit.settings import Settings, settings_of
 from tidegate_kit.tenancy import TenantScope
 
 from tests.builders.accounts import Seen, add_account, add_inventory
+from tests.builders.leaving import add_open_plan
 from tests.builders.onboarding import BUCKET, MACHINE
 from tests.builders.settings import REGION
 from tests.fakes.faults import enumerate_faults
@@ -84,6 +86,8 @@ def make_world(settings: Settings) -> World:
     staying = add_account(tenant_id, number())
     add_inventory(leaving, Seen(["gone-1", "gone-2"]))
     add_inventory(staying, Seen(["kept"]))
+    add_open_plan(TenantScope(tenant_id), leaving.id, staying.id)
+    add_open_plan(TenantScope(tenant_id), staying.id)
     world = World(settings, tenant_id, leaving, staying, {})
     world.before = world.row()
     return world
@@ -103,7 +107,19 @@ def assert_gone(world: World) -> None:
     assert stored is not None
     assert (stored.status, stored.sealed_keys) == ("disconnected", None)
     assert rows_of(world, world.leaving) == 0
+    assert_plans_gone(world)
     assert rows_of(world, world.staying) == 1
+
+
+def assert_plans_gone(world: World) -> None:
+    """Its open plan is deleted and counted off, the approval cancelled; others stay as they are."""
+    scope = TenantScope(world.tenant_id)
+    rows, total, _ = DynamoPlans(scope).page(0, 10, None)
+    assert total == 1
+    assert [item.onboarding_id for row in rows for item in row.items] == [world.staying.id]
+    table = boto3.resource("dynamodb", region_name=REGION).Table("tidegate-test-governance")
+    approvals = [row for row in table.scan()["Items"] if row["pk"] == scope.pk and "quorum" in row]
+    assert sorted(row["status"] for row in approvals) == ["cancelled", "pending"]
 
 
 def rows_of(world: World, registration: Registration) -> int:

@@ -83,6 +83,38 @@ def test_plans_are_paged_newest_first(store: Plans) -> None:
     assert [row.id for row in store.page(4, 2, None)[0]] == [made[0]]
 
 
+def test_hidden_plans_take_no_place_in_a_page(store: Plans) -> None:
+    made = [add(store, minutes).id for minutes in range(6)]
+
+    def shown(plan: Plan) -> bool:
+        return made.index(plan.id) % 2 == 0
+
+    first, total, next_key = store.page(0, 2, None, shown)
+    assert ([row.id for row in first], total) == ([made[4], made[2]], 6)
+    rest, _, none = store.page(0, 2, next_key, shown)
+    assert ([row.id for row in rest], none) == ([made[0]], None)
+    assert [row.id for row in store.page(1, 1, None, shown)[0]] == [made[2]]
+
+
+def test_waiting_plans_are_known_and_dropped_as_they_were_read(store: Plans) -> None:
+    waits, runs = add(store, status="pending_approval"), add(store)
+    over = add(store)
+    store.change(runs, replace(runs, status="executing", due_at=NOW), NOW)
+    store.change(over, replace(over, status="rejected", due_at=None), NOW)
+    assert [plan.id for plan in store.waiting()] == [waits.id]
+    approved = store.change(waits, replace(waits, status="approved"), NOW)
+    with pytest.raises(Superseded):
+        store.drop(waits, NOW, tx=Transaction())
+    assert store.get(waits.id).status == "approved"
+    store.drop(approved, NOW, tx=Transaction())
+    with pytest.raises(NotFound):
+        store.get(waits.id)
+    with pytest.raises(Superseded):
+        store.drop(approved, NOW, tx=Transaction())
+    assert (store.waiting(), store.page(0, 9, None)[1]) == ([], 2)
+    assert store.due(NOW + timedelta(days=9), 10) == [runs.id]
+
+
 def test_a_change_is_of_what_was_read(store: Plans) -> None:
     plan = add(store)
     done = store.change(plan, replace(plan, status="executing", due_at=NOW), NOW)

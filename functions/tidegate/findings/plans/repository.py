@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -13,7 +13,7 @@ from tidegate_kit.dynamo import ConditionFailed, Transaction, batch_get, store_e
 from tidegate_kit.errors import NotFound
 from tidegate_kit.tenancy import TenantScope, key
 
-from tidegate.findings.plans.domain import Entry, LedgerEntry, Plan
+from tidegate.findings.plans.domain import WAITING, Entry, LedgerEntry, Plan
 from tidegate.findings.plans.errors import Superseded
 from tidegate.findings.plans.models import CountRow, DueRow, EntryRow, LedgerRow, PlanRow
 from tidegate.findings.plans.records import (
@@ -26,6 +26,13 @@ from tidegate.findings.plans.records import (
     plan_row,
 )
 
+_READ_AT_ONCE = 100
+
+
+def every(plan: Plan) -> bool:
+    """True: no plan is left out."""
+    return True
+
 
 class Plans(Protocol):
     """Plans of one tenant."""
@@ -34,9 +41,19 @@ class Plans(Protocol):
         """One plan, read consistently. Raises NotFound."""
 
     def page(
-        self, skip: int, limit: int, start: Mapping[str, Any] | None
+        self,
+        skip: int,
+        limit: int,
+        start: Mapping[str, Any] | None,
+        shown: Callable[[Plan], bool] = every,
     ) -> tuple[list[Plan], int, dict[str, Any] | None]:
-        """Newest first: rows, total, next key."""
+        """Newest first: rows, how many there are of all, next key.
+
+        Rows that are not `shown` take no place in a page. They are in the total.
+        """
+
+    def waiting(self) -> list[Plan]:
+        """Plans that wait for an approval or their execution, read consistently."""
 
     def add(self, transaction: Transaction, plan: Plan) -> None:
         """Add a new plan to the caller's transaction (writes named `plan`)."""
@@ -48,6 +65,9 @@ class Plans(Protocol):
 
         Raises Superseded.
         """
+
+    def drop(self, plan: Plan, now: datetime, *, tx: Transaction) -> None:
+        """Delete a plan that waits, as it was read, with the writes of `tx`. Raises Superseded."""
 
     def due(self, now: datetime, limit: int) -> list[str]:
         """Ids of plans that are due."""
@@ -86,21 +106,53 @@ class DynamoPlans:
         return plan_of(row)
 
     def page(
-        self, skip: int, limit: int, start: Mapping[str, Any] | None
+        self,
+        skip: int,
+        limit: int,
+        start: Mapping[str, Any] | None,
+        shown: Callable[[Plan], bool] = every,
     ) -> tuple[list[Plan], int, dict[str, Any] | None]:
         """See Plans."""
         below = None if start is None else PlanRow.gsi1sk < str(start["below"])
         with store_errors():
             rows = PlanRow.by_time.query(
                 f"{self._scope.pk}#PLANS", below, scan_index_forward=False,
-                limit=skip + limit + 1,
+                page_size=skip + limit + 1,
             )  # fmt: skip
-            chosen = list(islice(rows, skip, skip + limit + 1))
+            found = ((row.gsi1sk, plan_of(row)) for row in rows)
+            kept = ((place, plan) for place, plan in found if shown(plan))
+            chosen = list(islice(kept, skip, skip + limit + 1))
         counter = self._row(CountRow, "PLANCOUNT")
-        more = len(chosen) > limit
-        next_key = {"below": chosen[limit - 1].gsi1sk} if more else None
+        next_key = {"below": chosen[limit - 1][0]} if len(chosen) > limit else None
         total = 0 if counter is None else int(counter.plans)
-        return [plan_of(row) for row in chosen[:limit]], total, next_key
+        return [plan for _, plan in chosen[:limit]], total, next_key
+
+    def waiting(self) -> list[Plan]:
+        """See Plans."""
+        # A plan is due for as long as it waits or runs: by its expiry, or within minutes.
+        with store_errors():
+            due = list(
+                DueRow.query(self._scope.pk, DueRow.sk.startswith("PLANDUE#"), consistent_read=True)
+            )
+        wanted = [(PlanRow, self._scope.pk, key("PLAN", one.plan_id)) for one in due]
+        plans = [
+            plan_of(row)
+            for start in range(0, len(wanted), _READ_AT_ONCE)
+            for row in batch_get(wanted[start : start + _READ_AT_ONCE])
+            if row is not None
+        ]
+        return [plan for plan in plans if plan.status in WAITING]
+
+    def drop(self, plan: Plan, now: datetime, *, tx: Transaction) -> None:
+        """See Plans."""
+        row = PlanRow(self._scope.pk, key("PLAN", plan.id))
+        tx.delete(row, PlanRow.version == plan.version, name="plan")
+        if plan.due_at is not None:
+            tx.delete(self._due(plan, plan.due_at), name="plan-due")
+        counter = CountRow(self._scope.pk, "PLANCOUNT")
+        tx.update(counter, [CountRow.plans.add(-1), CountRow.updated_at.set(now)])
+        with _superseded():
+            tx.commit()
 
     def add(self, transaction: Transaction, plan: Plan) -> None:
         """See Plans."""

@@ -12,9 +12,18 @@ from tidegate_kit.errors import ServiceUnavailable
 from tidegate_kit.observability import logger
 
 from tidegate.findings.domain import Findings
-from tidegate.findings.plans.domain import ENDED_STEPS, RUNNING, WAITING, Entry, Plan, outcome
+from tidegate.findings.plans.domain import (
+    ENDED_STEPS,
+    RUNNING,
+    WAITING,
+    Entry,
+    Plan,
+    PlanItem,
+    outcome,
+)
 from tidegate.findings.plans.errors import Superseded
 from tidegate.findings.plans.executor import Executor
+from tidegate.findings.plans.leaving import LeavingPlans
 from tidegate.findings.plans.ledger import LedgeredJournal
 from tidegate.findings.plans.ports import Accounts, Machines
 from tidegate.findings.plans.repository import Plans
@@ -97,8 +106,11 @@ class Runs:
         return len(due)
 
     def _look(self, service: PlanService, plan: Plan) -> None:
-        if plan.status in WAITING:
+        if plan.status in WAITING and all(map(self.accounts.present, plan.items)):
             service.settle(plan.id)
+            return
+        if plan.status in WAITING:  # its account was disconnected; the cascade did not end
+            self._leaving(service).drop(plan, self._gone, "system")
             return
         if plan.status not in RUNNING or plan.run_id is None or plan.run_deadline_at is None:
             return
@@ -108,6 +120,13 @@ class Runs:
             return
         self.machines.start(plan)
         self.plans.change(plan, replace(plan, due_at=now + START_AGAIN), now)
+
+    def _leaving(self, service: PlanService) -> LeavingPlans:
+        close = service.governance.close_approval
+        return LeavingPlans(self.plans, self.findings, close, self.clock)
+
+    def _gone(self, item: PlanItem) -> bool:
+        return not self.accounts.present(item)
 
     def _mine(self, plan_id: str, run_id: str) -> Plan | None:
         plan = self.plans.get(plan_id)

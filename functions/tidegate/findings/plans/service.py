@@ -194,13 +194,12 @@ class PlanService:
         self, skip: int, limit: int, start: Mapping[str, Any] | None
     ) -> tuple[list[tuple[Plan, dict[str, Entry]]], int, dict[str, Any] | None]:
         """Plans with their journals, newest first: rows, total, next key."""
-        rows, total, next_key = self.plans.page(skip, limit, start)
+        rows, total, next_key = self.plans.page(skip, limit, start, self._visible)
+        hidden = sum(1 for plan in self.plans.waiting() if not self._visible(plan))
         shown = [
-            (replace(plan, status=self._status(plan)), self.plans.entries(plan))
-            for plan in rows
-            if self._visible(plan)
+            (replace(plan, status=self._status(plan)), self.plans.entries(plan)) for plan in rows
         ]
-        return shown, total, next_key
+        return shown, total - hidden, next_key
 
     def _status(self, plan: Plan) -> PlanStatus:
         """The status now: expiry and approval hold before anybody has written them down."""

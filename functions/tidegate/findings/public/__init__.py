@@ -1,5 +1,6 @@
 """What other domains may use of findings, plans and savings."""
 
+from tidegate.findings.public.leaving import drop_open_plans, open_plans
 from tidegate.findings.public.needs import action_needs, check_needs
 from tidegate.findings.public.remediation import (
     ActionOutcome,
@@ -33,12 +34,14 @@ __all__ = [
     "action_needs",
     "check_needs",
     "delete_account",
+    "drop_open_plans",
     "execute_action",
     "finding_view",
     "findings",
     "forget_tenant",
     "measure_savings",
     "open_of_account",
+    "open_plans",
     "open_summary",
     "plan_executing",
     "realised_to_date",
