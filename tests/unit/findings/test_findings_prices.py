@@ -1,91 +1,16 @@
-"""The price book and its loader, on answers of the Price List API's shape."""
+"""The price book: its figures, tiers, layers, and spot."""
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from tidegate.findings.checks.ebs import volume_parts
 from tidegate.findings.checks.money import saving
-from tidegate.findings.prices import loader
-from tidegate.findings.prices.book import Figure, PriceBook, baseline, figures_of
+from tidegate.findings.prices.book import Figure, baseline, figures_of
 from tidegate.findings.prices.spot import spot
 
 from tests.builders.findings import recomputed
-
-
-def product(*prices: tuple[str, str]) -> str:
-    """One product as GetProducts gives it: a JSON text, prices as text."""
-    dimensions = {
-        f"SKU.JRTCKXETXF.{n}": {
-            "unit": unit, "beginRange": "0", "endRange": "Inf", "description": "x",
-            "appliesTo": [], "rateCode": f"SKU.JRTCKXETXF.{n}", "pricePerUnit": {"USD": usd},
-        }
-        for n, (unit, usd) in enumerate(prices)
-    }  # fmt: skip
-    term = {"SKU.JRTCKXETXF": {"priceDimensions": dimensions, "termAttributes": {}}}
-    return json.dumps({"product": {"sku": "SKU", "attributes": {}}, "terms": {"OnDemand": term}})
-
-
-class Pricing:
-    """boto3's pricing client with scripted answers by what is asked for."""
-
-    def __init__(self, answers: dict[str, list[list[str]]]) -> None:
-        self.answers = answers
-        self.asked: list[dict[str, Any]] = []
-
-    def get_products(self, **request: Any) -> dict[str, Any]:
-        self.asked.append(request)
-        fields = {one["Field"]: one["Value"] for one in request["Filters"]}
-        name = fields.get("instanceType") or f"{fields['volumeApiName']}/{fields['productFamily']}"
-        pages = self.answers.get(name, [[]])
-        number = int(request.get("NextToken", "0"))
-        answer: dict[str, Any] = {"PriceList": pages[number]}
-        if number + 1 < len(pages):
-            answer["NextToken"] = str(number + 1)
-        return answer
-
-
-def book(*keys: tuple[str, str]) -> PriceBook:
-    return PriceBook("b", ([Figure(k, "us-east-1", u, Decimal(9), "s", "d") for k, u in keys],))
-
-
-def test_figures_are_taken_where_there_is_one_price_in_the_right_unit() -> None:
-    client = Pricing(
-        {
-            "m5.large": [[product(("Hrs", "0.0000000000"))], [product(("Hrs", "0.0960000000"))]],
-            "c5.large": [[product(("Hrs", "0.085")), product(("Hrs", "0.09"))]],
-            "gp3/Storage": [[product(("GB-Mo", "0.0800000000"))]],
-            "gp2/Storage": [[product(("Hrs", "0.1"))]],
-            "gp3/System Operation": [[product(("IOPS-Mo", "0.005"))]],
-        }
-    )
-    found = loader.load(
-        client,
-        book(
-            ("ec2/m5.large/linux", "hour"),
-            ("ec2/c5.large/linux", "hour"),
-            ("ebs/gp3/storage", "GiB-month"),
-            ("ebs/gp2/storage", "GiB-month"),
-            ("ebs/gp3/iops", "IOPS-month"),
-            ("vpc/nat-gateway", "hour"),
-        ),
-        "us-east-1",
-        "2026-01-02",
-    )
-    assert {(f.key, f.unit_price, f.unit) for f in found} == {
-        ("ec2/m5.large/linux", Decimal("0.096"), "hour"),
-        ("ebs/gp3/storage", Decimal("0.08"), "GiB-month"),
-        ("ebs/gp3/iops", Decimal("0.005"), "IOPS-month"),
-    }
-    assert {(f.source, f.date, f.region) for f in found} == {
-        ("AWS Price List API", "2026-01-02", "us-east-1")
-    }
-    filters = [{o["Field"]: o["Value"] for o in asked["Filters"]} for asked in client.asked]
-    assert all(one["regionCode"] == "us-east-1" for one in filters)
-    assert next(one for one in filters if "instanceType" in one)["operatingSystem"] == "Linux"
 
 
 def test_a_newer_layer_replaces_what_it_has_and_keeps_the_rest() -> None:
