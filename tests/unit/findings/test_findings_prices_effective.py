@@ -15,7 +15,7 @@ from tidegate.findings.domain import PriceUsed, Saving
 from tidegate.findings.plans.service import price_of
 from tidegate.findings.prices.book import PriceBook, baseline
 from tidegate.findings.prices.effective import ENOUGH_DAYS, family_of, ratios
-from tidegate.findings.repository.records import saving_body, saving_of
+from tidegate.findings.repository.bodies import saving_body, saving_of
 from tidegate.findings.service.evaluation import Found, Outcome, evaluate
 from tidegate.pipelines.public import CostLine, RatedCost, RatedLine
 

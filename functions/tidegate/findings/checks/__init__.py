@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from tidegate.findings.checks import (
+    capacity,
     compute,
     databases,
     ebs,
     network,
     objects,
+    off_hours,
     records,
     serverless,
     snapshots,
@@ -25,11 +27,11 @@ EVALUATORS: tuple[Check, ...] = (
     compute.Ec2Idle(),
     compute.Ec2Stopped(),
     compute.Ec2OldGeneration(),
-    compute.Ec2OffHours(),
-    compute.SpotCandidate(),
+    off_hours.Ec2OffHours(),
+    capacity.SpotCandidate(),
     databases.RdsIdle(),
     databases.ElastiCacheIdle(),
-    compute.CapacityReservationUnused(),
+    capacity.CapacityReservationUnused(),
     serverless.LambdaOvermemory(),
     databases.DynamoDbOverprovisioned(),
     serverless.KinesisOversharded(),

@@ -1,10 +1,8 @@
-"""EC2 instances and capacity reservations."""
+"""EC2 instances that are idle, stopped or of an older generation."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 from tidegate.findings.checks import ebs, network
 from tidegate.findings.checks.base import METRICS, Check, Hit, Thresholds, days, number, percent
@@ -13,12 +11,11 @@ from tidegate.findings.checks.money import HOURS_A_MONTH, quantity, saving
 from tidegate.findings.checks.subject import Subject, Unread
 from tidegate.findings.domain import PriceUsed
 from tidegate.findings.prices.book import PriceBook
-from tidegate.findings.prices.spot import spot
 
 LIST = "ec2:DescribeInstances"
-RESERVATIONS = "ec2:DescribeCapacityReservations"
 _WINDOW_SECONDS = Decimal(7 * 86400)
-_BASICS = dict.fromkeys(("instance_type", "platform", "tenancy", "lifecycle"), LIST)
+# What the price of an instance depends on.
+BASICS = dict.fromkeys(("instance_type", "platform", "tenancy", "lifecycle"), LIST)
 # The newest generation of the same vendor and shape that the baseline prices.
 _SUCCESSORS = {
     "m1": "m6i", "m2": "r6i", "m3": "m6i", "m4": "m6i", "c1": "c6i", "c3": "c6i", "c4": "c6i",
@@ -62,7 +59,7 @@ class Ec2Idle(Check):
     services = ("ec2-instances",)
     lists = (LIST,)
     reads = {
-        **_BASICS,
+        **BASICS,
         "launched_at": LIST,
         "metrics.cpu_max": METRICS,
         "metrics.network_in": METRICS,
@@ -174,7 +171,7 @@ class Ec2OldGeneration(Check):
     type = "ec2:instance"
     services = ("ec2-instances",)
     lists = (LIST,)
-    reads = dict(_BASICS)
+    reads = dict(BASICS)
     formula = "hours * (price_now - price_new)"
 
     def examine(
@@ -204,181 +201,3 @@ def successor(kind: str) -> str | None:
         return _SIZES[kind]
     new = _SUCCESSORS.get(family)
     return None if new is None else f"{new}.{size}"
-
-
-class Ec2OffHours(Check):
-    """An instance that is idle at the same hours of every week could be off then."""
-
-    check_id = "ec2-off-hours"
-    group = "waste"
-    title = "Instance idle at regular hours"
-    severity = "low"
-    type = "ec2:instance"
-    services = ("ec2-instances",)
-    lists = (LIST,)
-    reads = {**_BASICS, "launched_at": LIST, "metrics.cpu_hours": METRICS}
-    limits = {
-        "cpu_percent": percent(5),
-        "idle_hours": number(40, "hours/week"),
-        "measured_percent": percent(90),
-    }
-    action = "ec2.create_tags"
-    formula = "price * idle_hours * 52 / 12"
-
-    def examine(
-        self, subject: Subject, facts: Facts, prices: PriceBook, limits: Thresholds
-    ) -> Hit | None:
-        """Found when enough hours of the week were idle in each of the 2 weeks, but not all.
-
-        An instance that is idle all week is ec2-idle's.
-        """
-        if not paid_by_the_hour(subject):
-            return None
-        series = subject.metric("cpu_hours")
-        values = series["values"]
-        if subject.days_since(subject.attr("launched_at")) < series["days"]:
-            return None
-        measured = sum(value is not None for value in values)
-        if measured * 100 < len(values) * limits["measured_percent"]:
-            raise Unread("metrics.cpu_hours", f"{measured} of {len(values)} hours measured")
-        idle = idle_hours(values, limits["cpu_percent"])
-        if len(idle) < limits["idle_hours"] or len(idle) == _WEEK:
-            return None
-        return Hit(
-            saving(
-                self.formula,
-                [quantity("idle_hours", len(idle), "hours/week")],
-                [on_demand(prices, subject)],
-                "estimate",
-            ),
-            {
-                "instance_type": subject.attr("instance_type"),
-                "idle_hours_per_week": len(idle),
-                "map_start": series["start"],
-                "idle_hour_map": _ranges(idle),
-            },
-            {"tags": {"tidegate:off-hours": _ranges(idle)[:256]}},
-        )
-
-
-_WEEK = 168
-
-
-def idle_hours(values: list[Any], limit: Decimal) -> list[int]:
-    """Hours of the week, counted from the series' start, that are idle in every week of it."""
-    return [
-        hour
-        for hour in range(_WEEK)
-        if all(value is not None and Decimal(str(value)) <= limit for value in values[hour::_WEEK])
-    ]
-
-
-def _ranges(hours: list[int]) -> str:
-    """[0, 1, 2, 7] as "0-2 7"."""
-    parts: list[list[int]] = []
-    for hour in hours:
-        if parts and parts[-1][-1] == hour - 1:
-            parts[-1].append(hour)
-        else:
-            parts.append([hour])
-    return " ".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
-
-
-class SpotCandidate(Check):
-    """An on-demand instance of an Auto Scaling group, where spot is rarely interrupted."""
-
-    check_id = "spot-candidate"
-    group = "waste"
-    title = "Auto Scaling instance that spot could serve"
-    severity = "low"
-    type = "ec2:instance"
-    services = ("ec2-instances",)
-    lists = (LIST,)
-    reads = {**_BASICS, "launched_at": LIST}
-    limits = {"days": days(7), "highest_band": number(1, "interruption band")}
-    formula = "hours * price * spot_percent / 100"
-
-    def examine(
-        self, subject: Subject, facts: Facts, prices: PriceBook, limits: Thresholds
-    ) -> Hit | None:
-        """Found when running on demand in a group, with a band of at most `highest_band`."""
-        if not paid_by_the_hour(subject):
-            return None
-        # A group replaces what is interrupted; of other instances that is not known.
-        if "aws:autoscaling:groupName" not in subject.line["tags"]:
-            return None
-        if subject.days_since(subject.attr("launched_at")) < limits["days"]:
-            return None
-        advice = spot(str(subject.attr("instance_type")), subject.region)
-        if advice is None:
-            raise Unread("instance_type", "no spot data for this type and region")
-        if advice.band > limits["highest_band"]:
-            return None
-        quantities = [
-            quantity("hours", HOURS_A_MONTH, "hour"),
-            quantity("spot_percent", advice.percent, "percent"),
-        ]
-        return Hit(
-            # The advisor's percent is of the list price: it says nothing of a discounted one.
-            saving(
-                self.formula,
-                quantities,
-                [replace(on_demand(prices, subject), effective_unit_price=None)],
-                "estimate",
-            ),
-            {
-                "instance_type": subject.attr("instance_type"),
-                "interruption_band": advice.band_label,
-                "spot_source": advice.source,
-                "spot_date": advice.date,
-            },
-        )
-
-
-class CapacityReservationUnused(Check):
-    """Reserved capacity is paid for whether instances run in it or not."""
-
-    check_id = "capacity-reservation-unused"
-    group = "waste"
-    title = "Unused capacity reservation"
-    severity = "high"
-    type = "ec2:capacity-reservation"
-    services = ("ec2-capacity-reservations",)
-    lists = (RESERVATIONS,)
-    reads = {
-        "instance_type": RESERVATIONS,
-        "platform": RESERVATIONS,
-        "tenancy": RESERVATIONS,
-        "total": RESERVATIONS,
-        "created_at": RESERVATIONS,
-        "metrics.used_max": METRICS,
-        "metrics.available_now": RESERVATIONS,
-    }
-    limits = {"days": days(7, high=7)}
-    formula = "hours * unused * price"
-
-    def examine(
-        self, subject: Subject, facts: Facts, prices: PriceBook, limits: Thresholds
-    ) -> Hit | None:
-        """Found when some of it was never used in 7 days; that part is the saving."""
-        if subject.state != "active":
-            return None
-        if subject.days_since(subject.attr("created_at")) < limits["days"]:
-            return None
-        total = int(subject.attr("total"))
-        used_max = int(subject.gauge("used_max"))
-        unused = min(total - used_max, int(subject.metric("available_now")))
-        if unused <= 0:
-            return None
-        quantities = [
-            quantity("hours", HOURS_A_MONTH, "hour"),
-            quantity("unused", unused, "instance"),
-        ]
-        return Hit(
-            saving(self.formula, quantities, [on_demand(prices, subject)]),
-            {
-                "instance_type": subject.attr("instance_type"),
-                "total": total,
-                "used_max": used_max,
-            },
-        )

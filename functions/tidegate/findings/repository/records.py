@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from tidegate_kit.clock import from_epoch
 from tidegate_kit.tenancy import TenantScope, key
@@ -13,16 +11,11 @@ from tidegate_kit.tenancy import TenantScope, key
 from tidegate.findings.domain import (
     CheckState,
     Count,
-    ExceptionMark,
     Finding,
     FindingException,
     FindingResource,
-    PriceUsed,
-    Quantity,
     Refresh,
     RegionStates,
-    Saving,
-    SuggestedAction,
 )
 from tidegate.findings.models import (
     CountItem,
@@ -30,6 +23,14 @@ from tidegate.findings.models import (
     FindingItem,
     RefreshItem,
     StatesItem,
+)
+from tidegate.findings.repository.bodies import (
+    action_body,
+    action_of,
+    mark_body,
+    mark_of,
+    saving_body,
+    saving_of,
 )
 
 MICROS = Decimal(1_000_000)
@@ -105,7 +106,7 @@ def finding_item(scope: TenantScope, finding: Finding, now: datetime) -> Finding
             "severity": finding.severity,
             "evidence": dict(finding.evidence),
             "saving": saving_body(finding.saving),
-            "action": _action_body(finding.action),
+            "action": action_body(finding.action),
         },
         mark=mark_body(finding.exception),
         plan_id=finding.plan_id,
@@ -142,7 +143,7 @@ def finding_of(item: FindingItem) -> Finding:
         evidence=body["evidence"],
         fingerprint=item.fingerprint,
         saving=saving_of(body["saving"]),
-        action=_action_of(body["action"]),
+        action=action_of(body["action"]),
         first_seen_at=item.first_seen_at,
         last_seen_at=item.last_seen_at,
         exception=mark_of(item.mark),
@@ -152,91 +153,6 @@ def finding_of(item: FindingItem) -> Finding:
         unit_region=item.unit_region,
         version=int(item.version),
     )
-
-
-def saving_body(saving: Saving) -> dict[str, Any]:
-    """A saving as JSON; numbers are text."""
-    return {
-        "monthly": _text(saving.monthly),
-        "formula": saving.formula,
-        "quantities": [[q.name, str(q.value), q.unit] for q in saving.quantities],
-        "prices": [
-            [p.name, _text(p.unit_price), p.unit, p.source, p.date, _text(p.effective_unit_price)]
-            for p in saving.prices
-        ],
-        "confidence": saving.confidence,
-        "currency": saving.currency,
-        "effective_monthly": _text(saving.effective_monthly),
-    }
-
-
-def saving_of(body: Mapping[str, Any]) -> Saving:
-    """The saving of its JSON."""
-    return Saving(
-        monthly=_decimal(body["monthly"]),
-        formula=body["formula"],
-        quantities=tuple(Quantity(n, Decimal(v), u) for n, v, u in body["quantities"]),
-        prices=tuple(_price_of(*row) for row in body["prices"]),
-        confidence=body["confidence"],
-        currency=body["currency"],
-        effective_monthly=_decimal(body.get("effective_monthly")),
-    )
-
-
-def _price_of(
-    name: str,
-    price: str | None,
-    unit: str,
-    source: str,
-    published: str,
-    effective: str | None = None,  # rows of earlier versions end before it
-) -> PriceUsed:
-    return PriceUsed(name, _decimal(price), unit, source, published, _decimal(effective))
-
-
-def _action_body(action: SuggestedAction | None) -> dict[str, Any] | None:
-    if action is None:
-        return None
-    return {
-        "id": action.id,
-        "reversible": action.reversible,
-        "undo_hours": action.undo_hours,
-        "parameters": dict(action.parameters),
-    }
-
-
-def _action_of(body: Mapping[str, Any] | None) -> SuggestedAction | None:
-    if body is None:
-        return None
-    return SuggestedAction(body["id"], body["reversible"], body["undo_hours"], body["parameters"])
-
-
-def mark_body(mark: ExceptionMark | None) -> dict[str, Any] | None:
-    """An exception's mark as JSON."""
-    if mark is None:
-        return None
-    return {
-        "id": mark.id,
-        "owner": mark.owner,
-        "reason": mark.reason,
-        "expires_at": mark.expires_at.isoformat(),
-    }
-
-
-def mark_of(body: Mapping[str, Any] | None) -> ExceptionMark | None:
-    """The mark of its JSON."""
-    if body is None:
-        return None
-    expires_at = datetime.fromisoformat(body["expires_at"])
-    return ExceptionMark(body["id"], body["owner"], body["reason"], expires_at)
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
 
 
 def count_of(item: CountItem) -> Count:
