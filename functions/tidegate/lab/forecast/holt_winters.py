@@ -32,11 +32,7 @@ def fit(values: Values, params: Mapping[str, Any]) -> State:
 
     season = season_of(params)
     y = np.array([math.nan if value is None else value for value in values], dtype=float)
-    phis = (float(params["damping"]),) if "damping" in params else PHI
-    grid = np.array(
-        [c for c in itertools.product(ALPHA, BETA, GAMMA, phis) if c[0] + c[2] <= 1.0]
-    ).T
-    alpha, beta, gamma, phi = grid
+    alpha, beta, gamma, phi = _grid(params)
     level0, slope0, pattern = _start(y, season)
     level = np.full(alpha.size, level0)
     slope = np.full(alpha.size, slope0)
@@ -71,6 +67,15 @@ def fit(values: Values, params: Mapping[str, Any]) -> State:
         "seasonal": [rounded(float(seasonal[phase][best])) for phase in order],
         "sigma": rounded(math.sqrt(float(squares[best]) / spare)),
     }
+
+
+def _grid(params: Mapping[str, Any]) -> Any:
+    """The combinations tried, as rows alpha, beta, gamma, phi."""
+    import numpy as np
+
+    phis = (float(params["damping"]),) if "damping" in params else PHI
+    combinations = itertools.product(ALPHA, BETA, GAMMA, phis)
+    return np.array([c for c in combinations if c[0] + c[2] <= 1.0]).T
 
 
 def _start(y: Any, season: int) -> tuple[float, float, Any]:
