@@ -145,19 +145,23 @@ def cycles(successors: Adjacency) -> list[list[int]]:
             if descended:
                 continue
             if low[node] == index[node]:
-                component: list[int] = []
-                while True:
-                    member = stack.pop()
+                component = _popped(stack, node)
+                for member in component:
                     on_stack[member] = False
-                    component.append(member)
-                    if member == node:
-                        break
                 if len(component) > 1:
                     found.append(sorted(component))
             if work:
                 parent = work[-1][0]
                 low[parent] = min(low[parent], low[node])
     return sorted(found)
+
+
+def _popped(stack: list[int], last: int) -> list[int]:
+    """Take `last` and all that lies on it from the stack."""
+    taken = [stack.pop()]
+    while taken[-1] != last:
+        taken.append(stack.pop())
+    return taken
 
 
 def bits(mask: int) -> list[int]:

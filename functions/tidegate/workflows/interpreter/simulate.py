@@ -301,20 +301,7 @@ class _GraphRun:
         state.next_item += 1
         state.open += 1
         node = self._flow.graph.nodes[place]
-        scope = Scope(
-            input=self._scope.input,
-            nodes=visible_nodes(self._outputs, self._scope.nodes),
-            trigger=self._scope.trigger,
-            secret=self._scope.secret,
-            loop={"item": state.items[index], "index": index},
-        )
-        inner = _GraphRun(
-            self._world,
-            self._definition.loops[node.id],
-            scope,
-            f"{self._prefix}{node.id}[{index}].",
-            (*self._order, self._flow.rank[place], index),
-        )
+        inner = self._run_of_item(place, state.items[index], index)
         self._inner.append(inner)
 
         def done(output: dict[str, Any]) -> None:
@@ -334,6 +321,23 @@ class _GraphRun:
             self._fail(place, error)
 
         inner.start(on_done=done, on_fail=failed)
+
+    def _run_of_item(self, place: int, item: Any, index: int) -> _GraphRun:
+        node = self._flow.graph.nodes[place]
+        scope = Scope(
+            input=self._scope.input,
+            nodes=visible_nodes(self._outputs, self._scope.nodes),
+            trigger=self._scope.trigger,
+            secret=self._scope.secret,
+            loop={"item": item, "index": index},
+        )
+        return _GraphRun(
+            self._world,
+            self._definition.loops[node.id],
+            scope,
+            f"{self._prefix}{node.id}[{index}].",
+            (*self._order, self._flow.rank[place], index),
+        )
 
     def _close_loop(self, place: int, state: _LoopState) -> None:
         answer = loop_answer(state.results, state.errors)
