@@ -19,6 +19,7 @@ from tidegate_kit.settings import Settings, settings_of
 
 from tests.builders.api import ApiClient
 from tests.builders.settings import PLATFORM_ACCOUNT, REGION
+from tests.fakes.openai_server import openai_server
 
 PROVIDERS = {"openai", "anthropic", "bedrock"}
 
@@ -127,6 +128,44 @@ def test_monitoring_health_has_exactly_the_contracted_shape(client: ApiClient) -
     assert set(body["services"]["ai_services"]) == PROVIDERS
     for provider in body["services"]["ai_services"].values():
         assert provider == {"status": "not_configured", "response_time": None}
+
+
+def test_configured_providers_of_models_are_shown(
+    client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2.7: a provider is not_configured only without key or address; MON-1: else it is probed."""
+    with openai_server() as server:
+        monkeypatch.setenv("AI_PROVIDERS", "openai_compatible")
+        monkeypatch.setenv("AI_BASE_URL", server.base_url)
+        monkeypatch.setenv("AI_DEFAULT_MODEL", "best")
+        settings_of.cache_clear()
+        body = client.get("/health").json()
+        services = client.get("/monitoring/health").json()["services"]["ai_services"]
+    assert body["status"] == "healthy", body
+    assert body["env"]["configured_providers"] == ["openai"]
+    assert body["env"]["missing_provider_keys"] == ["anthropic"]
+    assert body["env"]["offline"] is False
+    assert body["components"]["ai_provider"] == "openai"
+    assert body["components"]["ai_model"] == "nova-pro"
+    assert services["openai"]["status"] == "healthy"
+    assert services["openai"]["response_time"] > 0
+    for other in ("anthropic", "bedrock"):
+        assert services[other] == {"status": "not_configured", "response_time": None}
+
+
+def test_a_provider_of_models_that_is_gone_degrades(
+    client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MON-1: AI failure is degraded and 200; its address is not told (MON-3)."""
+    with openai_server() as server:
+        url = server.base_url
+    monkeypatch.setenv("AI_PROVIDERS", "openai_compatible")
+    monkeypatch.setenv("AI_BASE_URL", url)
+    settings_of.cache_clear()
+    answer = client.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["env"]["issues"] == ["ai openai: does not answer, or refuses"]
+    assert url not in answer.text
 
 
 @pytest.mark.hazard("H24")

@@ -9,7 +9,7 @@ from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.ai import wiring
-from tidegate.ai.domain import InferAnswer, InferRequest, Message, Usage
+from tidegate.ai.domain import InferAnswer, InferRequest, Message, ProviderName, Usage
 from tidegate.ai.errors import (
     BudgetExceeded,
     InferenceUncertain,
@@ -32,6 +32,8 @@ __all__ = [
     "Total",
     "UnknownModel",
     "Usage",
+    "default_model",
+    "endpoints",
     "forget_tenant",
     "infer",
     "usage",
@@ -54,6 +56,16 @@ def infer(
     ProviderUnavailable, InferenceUncertain, ServiceUnavailable (503).
     """
     return wiring.inference(scope, user_id, request, clock).answer(effect_key)
+
+
+def endpoints() -> list[tuple[ProviderName, str]]:
+    """(provider, base URL) of each configured provider, in the order in which they are asked."""
+    return wiring.endpoints()
+
+
+def default_model() -> str | None:
+    """The name of the model that is asked where nobody chooses one; None where there is none."""
+    return wiring.default_model()
 
 
 def usage(scope: TenantScope, month: str) -> Total:

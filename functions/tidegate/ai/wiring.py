@@ -18,8 +18,9 @@ from tidegate_kit.outbound import OutboundClient, OutboundPolicy
 from tidegate_kit.settings import settings_of
 from tidegate_kit.tenancy import TenantScope
 
-from tidegate.ai.catalogue import Catalogue
+from tidegate.ai.catalogue import Catalogue, read_order
 from tidegate.ai.domain import InferRequest, ProviderName
+from tidegate.ai.errors import UnknownModel
 from tidegate.ai.models import AI_BUDGET
 from tidegate.ai.providers import ModelProvider
 from tidegate.ai.providers.bedrock import BedrockProvider
@@ -102,6 +103,27 @@ def providers(settings: AiSettings) -> dict[ProviderName, ModelProvider]:
 def known_providers() -> dict[ProviderName, ModelProvider]:
     """Every provider of this deployment."""
     return providers(settings_of(AiSettings))
+
+
+def endpoints() -> list[tuple[ProviderName, str]]:
+    """(provider, base URL) of each configured provider, in the order in which they are asked."""
+    settings: AiSettings = settings_of(AiSettings)
+    found: list[tuple[ProviderName, str]] = []
+    for name in read_order(settings.ai_providers):
+        if name == "bedrock":
+            found.append((name, str(_bedrock(settings, 1).meta.endpoint_url)))
+        elif settings.ai_base_url:
+            found.append((name, settings.ai_base_url))
+    return found
+
+
+def default_model() -> str | None:
+    """The name behind the default alias; None where the catalogue lacks it."""
+    settings: AiSettings = settings_of(AiSettings)
+    try:
+        return settings.catalogue.model(settings.ai_default_model).name
+    except UnknownModel:
+        return None
 
 
 def _bedrock(settings: AiSettings, left: float) -> Any:

@@ -10,7 +10,8 @@ from tidegate_kit.errors import Detail, ServiceUnavailable, envelope
 from tidegate_kit.http import Call
 
 from tidegate.monitoring import schemas
-from tidegate.monitoring.service.health import KEYED_PROVIDERS, HealthReport, Probe
+from tidegate.monitoring.service.health import HealthReport, Probe
+from tidegate.monitoring.service.providers import KEYED_PROVIDERS, Provider
 from tidegate.monitoring.service.reports import Series, Totals, Window, as_dict
 from tidegate.monitoring.usage import ProcessUsage
 
@@ -51,17 +52,16 @@ def health(report: HealthReport, call: Call) -> schemas.Health:
         env=schemas.HealthEnvironment(
             issues=report.issues,
             warnings=list(report.warnings),
-            # AI's configuration is not looked at here: nothing pretends to be a provider.
-            configured_providers=[],
-            missing_provider_keys=list(KEYED_PROVIDERS),
-            offline=True,
+            configured_providers=list(report.providers),
+            missing_provider_keys=[one for one in KEYED_PROVIDERS if one not in report.providers],
+            offline=not report.providers,
             dev_mode=settings.tidegate_env == "development",
         ),
         components=schemas.Components(
             database=_service(report.database),
             cache=_check(report.cache),
-            ai_provider=None,
-            ai_model=None,
+            ai_provider=next(iter(report.providers), None),
+            ai_model=report.model,
             queue=_check(report.queue),
         ),
         redis_connection=_check(report.cache),
@@ -73,7 +73,6 @@ def monitoring_health(
     report: HealthReport, call: Call, usage: ProcessUsage
 ) -> schemas.MonitoringHealth:
     """The body of GET /monitoring/health."""
-    absent = schemas.AiService(status="not_configured", response_time=None)
     return schemas.MonitoringHealth(
         status=report.status,
         timestamp=call.now,
@@ -92,10 +91,21 @@ def monitoring_health(
                 response_time=report.cache.millis,
                 memory_usage=f"{usage.memory // 2**20}MB",
             ),
-            ai_services=schemas.AiServices(openai=absent, anthropic=absent, bedrock=absent),
+            ai_services=schemas.AiServices(
+                openai=_provider(report, "openai"),
+                anthropic=_provider(report, "anthropic"),
+                bedrock=_provider(report, "bedrock"),
+            ),
         ),
         error=_error(report, call),
     )
+
+
+def _provider(report: HealthReport, name: Provider) -> schemas.AiService:
+    probe = report.providers.get(name)
+    if probe is None:
+        return schemas.AiService(status="not_configured", response_time=None)
+    return schemas.AiService(status=_service(probe), response_time=probe.millis)
 
 
 def _service(probe: Probe) -> schemas.Service:

@@ -20,8 +20,12 @@ from tidegate.monitoring.repository.alerts import GlobalAlerts
 from tidegate.monitoring.repository.metrics import DynamoMetrics, GlobalMetrics, Metrics
 from tidegate.monitoring.service.certificate import CertificateProbe
 from tidegate.monitoring.service.health import HealthService
+from tidegate.monitoring.service.providers import Endpoint, Provider
 from tidegate.monitoring.service.watch import Watch
 from tidegate.monitoring.settings import CountingSettings, MonitoringSettings
+
+_PROVIDER_SECONDS = 2.0
+_NO_ANSWER = frozenset({500, 502, 503, 504})
 
 
 class SqsQueueProbe:
@@ -40,6 +44,48 @@ class SqsQueueProbe:
         return int(answer["Attributes"][name]) > 0
 
 
+class HttpModelsProbe:
+    """ModelsProbe on the providers' own addresses: whatever they say, they answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """See ModelsProbe."""
+        names: dict[str, Provider] = {"bedrock": "bedrock", "openai_compatible": "openai"}
+        return tuple(Endpoint(names[name], url) for name, url in self._ai().endpoints())
+
+    def default_model(self) -> str | None:
+        """See ModelsProbe."""
+        model: str | None = self._ai().default_model()
+        return model
+
+    def reach(self, endpoint: Endpoint) -> None:
+        """A GET without credentials; 401 and 404 are answers too, a gateway's 502 is none."""
+        from tidegate_kit.outbound import (  # a deployment without providers never needs it
+            OutboundClient,
+            OutboundFailed,
+            OutboundPolicy,
+            OutboundRefused,
+        )
+
+        client = OutboundClient(OutboundPolicy.of(self._settings))
+        url = f"{endpoint.url}/models"
+        try:
+            answer = client.request(
+                "GET", url, timeout=_PROVIDER_SECONDS, excess="cut", allow_local=True
+            )
+        except (OutboundFailed, OutboundRefused) as error:
+            raise ServiceUnavailable(log=f"{endpoint.provider}: {error.reason}") from error
+        if answer.status in _NO_ANSWER:
+            raise ServiceUnavailable(log=f"{endpoint.provider}: {answer.status}")
+
+    def _ai(self) -> Any:
+        from tidegate.ai import public  # its clients cost an import
+
+        return public
+
+
 def health_service() -> HealthService:
     """The service of this process; it holds the report that is kept for ten seconds."""
     return _health_service(settings_of(MonitoringSettings))
@@ -50,7 +96,10 @@ def _health_service(settings: MonitoringSettings) -> HealthService:
     # Keyed by the whole settings: another version, stage or table never sees a kept report.
     sqs = platform_client("sqs", settings.aws_region)
     return HealthService(
-        GlobalHealthRepository(), SqsQueueProbe(sqs, settings.events_dead_letter_url), settings
+        GlobalHealthRepository(),
+        SqsQueueProbe(sqs, settings.events_dead_letter_url),
+        settings,
+        models=HttpModelsProbe(settings) if settings.ai_providers else None,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from tidegate.monitoring.repository import Marker
 from tidegate.monitoring.service.health import HealthService, configuration_report
+from tidegate.monitoring.service.providers import Endpoint, ModelsProbe
 from tidegate_kit.clock import FixedClock
 from tidegate_kit.errors import ServiceUnavailable
 from tidegate_kit.settings import Settings
@@ -58,6 +59,7 @@ def service(
     repository: MemoryHealthRepository | None = None,
     queue: Queue | None = None,
     configured: Settings = CONFIGURED,
+    models: ModelsProbe | None = None,
 ) -> HealthService:
     ticks = itertools.count()
     return HealthService(
@@ -65,6 +67,7 @@ def service(
         queue or Queue(),
         configured,
         timer=lambda: next(ticks) / 1000,
+        models=models,
     )
 
 
@@ -110,6 +113,48 @@ def test_cache_and_queue_only_degrade() -> None:
     assert (without_cache.status, without_cache.cache.ok) == ("degraded", False)
     without_queue = service(queue=Queue(down=True)).report(CLOCK())
     assert (without_queue.status, without_queue.queue.ok) == ("degraded", False)
+
+
+class Models:
+    """Two configured providers, of which `down` do not answer; `asked` counts the looks."""
+
+    def __init__(self, *down: str) -> None:
+        self.down = set(down)
+        self.asked: list[str] = []
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return (Endpoint("openai", "https://a.example"), Endpoint("bedrock", "https://b.example"))
+
+    def default_model(self) -> str | None:
+        return "nova-lite"
+
+    def reach(self, endpoint: Endpoint) -> None:
+        self.asked.append(endpoint.provider)
+        if endpoint.provider in self.down:
+            raise ServiceUnavailable(log="down")
+
+
+def test_a_provider_of_models_that_does_not_answer_only_degrades() -> None:
+    """MON-1: AI failure is degraded, and names the provider."""
+    assert service(models=Models()).report(CLOCK()).status == "healthy"
+    report = service(models=Models("bedrock")).report(CLOCK())
+    assert report.status == "degraded"
+    assert report.issues == ["ai bedrock: does not answer, or refuses"]
+    assert [(name, probe.ok) for name, probe in report.providers.items()] == [
+        ("openai", True), ("bedrock", False),
+    ]  # fmt: skip
+
+
+def test_a_provider_that_does_not_answer_is_asked_once_in_ten_seconds() -> None:
+    """A provider that hangs must not hold up each look at health."""
+    clock, models = FixedClock(), Models("bedrock")
+    health = service(models=models)
+    for _ in range(3):
+        assert health.report(clock()).status == "degraded"
+    assert models.asked == ["openai", "bedrock"]
+    models.down.clear()
+    clock.advance(seconds=10)
+    assert health.report(clock()).status == "healthy"
 
 
 def test_only_healthy_reports_are_kept_and_only_for_ten_seconds() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
@@ -13,10 +13,10 @@ from tidegate_kit.observability import logger
 from tidegate_kit.settings import Settings
 
 from tidegate.monitoring.repository import ForeignStore, HealthRepository
+from tidegate.monitoring.service.providers import Endpoint, ModelsProbe, NoProviders, Provider
 
 Status = Literal["healthy", "degraded", "unhealthy"]
 KEEP = timedelta(seconds=10)
-KEYED_PROVIDERS = ("anthropic", "openai")
 
 
 class StoreMismatch(Exception):
@@ -52,18 +52,23 @@ class HealthReport:
     queue: Probe
     warnings: tuple[str, ...]
     configuration_issues: tuple[str, ...]
+    # The configured providers in the order in which they are asked.
+    providers: Mapping[Provider, Probe] = field(default_factory=dict)
+    model: str | None = None
 
     @property
     def status(self) -> Status:
-        """unhealthy without the database; degraded without the cache or the queue."""
+        """unhealthy without the database; degraded without the cache, the queue or a provider."""
         if not self.database.ok:
             return "unhealthy"
-        return "healthy" if self.cache.ok and self.queue.ok else "degraded"
+        others = (self.cache, self.queue, *self.providers.values())
+        return "healthy" if all(probe.ok for probe in others) else "degraded"
 
     @property
     def issues(self) -> list[str]:
         """Every issue, each beginning with its component."""
         probes = {"database": self.database, "cache": self.cache, "queue": self.queue}
+        probes |= {f"ai {name}": probe for name, probe in self.providers.items()}
         found = [f"{name}: {probe.issue}" for name, probe in probes.items() if probe.issue]
         return [*found, *self.configuration_issues]
 
@@ -77,11 +82,14 @@ class HealthService:
         queue: QueueProbe,
         settings: Settings,
         timer: Callable[[], float] = time.perf_counter,
+        models: ModelsProbe | None = None,
     ) -> None:
         self._repository = repository
         self._queue = queue
         self._settings = settings
         self._timer = timer
+        self._models = models or NoProviders()
+        self._kept_providers: tuple[datetime, dict[Provider, Probe]] | None = None
         self._kept: tuple[datetime, HealthReport] | None = None
 
     def report(self, now: datetime) -> HealthReport:
@@ -106,7 +114,21 @@ class HealthService:
             queue=self._measure("queue", queue),
             warnings=(*warnings, *more),
             configuration_issues=tuple(issues),
+            providers=self._providers(now),
+            model=self._models.default_model(),
         )
+
+    def _providers(self, now: datetime) -> dict[Provider, Probe]:
+        """Kept for ten seconds whatever they say: a provider that hangs must not hold each call."""
+        if self._kept_providers is not None and now - self._kept_providers[0] < KEEP:
+            return self._kept_providers[1]
+
+        def probe(one: Endpoint) -> Probe:
+            return self._measure(f"ai {one.provider}", lambda: self._models.reach(one))
+
+        found = {one.provider: probe(one) for one in self._models.endpoints()}
+        self._kept_providers = (now, found)
+        return found
 
     def _check_store(self, now: datetime) -> None:
         """Raise unless the configured table of the configured stage takes and gives back data."""
