@@ -29,32 +29,22 @@ from pynamodb.attributes import (
     UnicodeAttribute,
     UTCDateTimeAttribute,
 )
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from tidegate_kit.dynamo import Table
+from tidegate_kit.table_index import Gsi1, SparselyIndexed
 
 
-class WorkflowsByTime(GlobalSecondaryIndex["WorkflowItem"]):  # type: ignore[no-untyped-call]
-    """A tenant's workflows by creation."""
-
-    class Meta:
-        index_name = "gsi1"
-        projection = AllProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class WorkflowItem(Table):
-    """A workflow with its counters; `search` is name and description in lower case."""
+class WorkflowsTable(Table):
+    """Every item of the table."""
 
     class Meta:
         table_name = "workflows"
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    by_time = WorkflowsByTime()
-    gsi1pk = UnicodeAttribute(null=True)
-    gsi1sk = UnicodeAttribute(null=True)
+
+class WorkflowItem(SparselyIndexed, WorkflowsTable):
+    """A workflow with its counters; `search` is name and description in lower case."""
+
+    # A tenant's workflows by creation.
+    by_time: Gsi1[WorkflowItem] = Gsi1()
     id = UnicodeAttribute()
     name = UnicodeAttribute()
     description = UnicodeAttribute()
@@ -74,26 +64,16 @@ class WorkflowItem(Table):
     last_execution = UTCDateTimeAttribute(null=True)
 
 
-class WorkflowCountItem(Table):
+class WorkflowCountItem(WorkflowsTable):
     """How many workflows a tenant has, by state."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     on = NumberAttribute(default=0)
     off = NumberAttribute(default=0)
 
 
-class VersionItem(Table):
+class VersionItem(WorkflowsTable):
     """An immutable version; only the ARN of its published state machine is added later."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     workflow_id = UnicodeAttribute()
     version = NumberAttribute()
     created_by = UnicodeAttribute()
@@ -107,14 +87,9 @@ class VersionItem(Table):
     plan = JSONAttribute(null=True)
 
 
-class HookItem(Table):
+class HookItem(WorkflowsTable):
     """An inbound hook; its secret is sealed."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     hook_id = UnicodeAttribute()
     workflow_id = UnicodeAttribute()
     name = UnicodeAttribute(null=True)
@@ -125,39 +100,24 @@ class HookItem(Table):
     rotated_at = UTCDateTimeAttribute(null=True)
 
 
-class HookPointerItem(Table):
+class HookPointerItem(WorkflowsTable):
     """Global: which tenant and workflow a hook id belongs to."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     tenant_id = UnicodeAttribute()
     workflow_id = UnicodeAttribute()
 
 
-class SeenWebhookItem(Table):
+class SeenWebhookItem(WorkflowsTable):
     """Global: a webhook-id that a hook has taken, and the execution that it started."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     body_hash = UnicodeAttribute()
     execution_id = UnicodeAttribute()
     expires = NumberAttribute()
 
 
-class ScheduleItem(Table):
+class ScheduleItem(WorkflowsTable):
     """A workflow's schedule and its owner, who answers for the runs (WF-16)."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     tenant_id = UnicodeAttribute()
     workflow_id = UnicodeAttribute()
     expression = UnicodeAttribute()
@@ -171,14 +131,9 @@ class ScheduleItem(Table):
     revision = NumberAttribute()
 
 
-class ExecutionItem(Table):
+class ExecutionItem(WorkflowsTable):
     """One execution. `kind` and `tenant_id` serve readers of the stream."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     kind = UnicodeAttribute(default="execution")
     tenant_id = UnicodeAttribute()
     id = UnicodeAttribute()
@@ -206,55 +161,28 @@ class ExecutionItem(Table):
     expires = NumberAttribute()
 
 
-class ListingsByWorkflow(GlobalSecondaryIndex["ExecutionListingItem"]):  # type: ignore[no-untyped-call]
-    """A workflow's executions by start."""
-
-    class Meta:
-        index_name = "gsi1"
-        projection = AllProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class ExecutionListingItem(Table):
+class ExecutionListingItem(SparselyIndexed, WorkflowsTable):
     """The place of an execution in the lists; `status` follows the execution's."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    by_workflow = ListingsByWorkflow()
-    gsi1pk = UnicodeAttribute(null=True)
-    gsi1sk = UnicodeAttribute(null=True)
+    # A workflow's executions by start.
+    by_workflow: Gsi1[ExecutionListingItem] = Gsi1()
     execution_id = UnicodeAttribute()
     workflow_id = UnicodeAttribute()
     status = UnicodeAttribute()
     expires = NumberAttribute()
 
 
-class OpenItem(Table):
+class OpenItem(WorkflowsTable):
     """An execution that has not ended; queued ones are in the order they came."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     execution_id = UnicodeAttribute()
     workflow_id = UnicodeAttribute()
     started_at = UTCDateTimeAttribute()
 
 
-class StepItem(Table):
+class StepItem(WorkflowsTable):
     """One step of the ledger."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     kind = UnicodeAttribute(default="step")
     execution_id = UnicodeAttribute()
     step_id = UnicodeAttribute()
@@ -278,54 +206,27 @@ class StepItem(Table):
     expires = NumberAttribute()
 
 
-class GateItem(Table):
+class GateItem(WorkflowsTable):
     """The task token of a gate, kept until the nodes it waits for have settled."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     task_token = UnicodeAttribute()
     expires = NumberAttribute()
 
 
-class EffectItem(Table):
+class EffectItem(WorkflowsTable):
     """The journal of one step's effect: begun, then done with its answer."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     state = UnicodeAttribute()
     attempt = UnicodeAttribute()
     answer = JSONAttribute(null=True)
     expires = NumberAttribute()
 
 
-class LogsByTime(GlobalSecondaryIndex["LogItem"]):  # type: ignore[no-untyped-call]
-    """A tenant's log by time."""
-
-    class Meta:
-        index_name = "gsi1"
-        projection = AllProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class LogItem(Table):
+class LogItem(SparselyIndexed, WorkflowsTable):
     """One line of an execution's log; `search` is the message in lower case."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    by_time = LogsByTime()
-    gsi1pk = UnicodeAttribute(null=True)
-    gsi1sk = UnicodeAttribute(null=True)
+    # A tenant's log by time.
+    by_time: Gsi1[LogItem] = Gsi1()
     id = UnicodeAttribute()
     timestamp = UTCDateTimeAttribute()
     level = UnicodeAttribute()
@@ -339,28 +240,11 @@ class LogItem(Table):
     expires = NumberAttribute()
 
 
-class ApprovalsByTime(GlobalSecondaryIndex["ApprovalItem"]):  # type: ignore[no-untyped-call]
-    """A tenant's approvals by time."""
-
-    class Meta:
-        index_name = "gsi1"
-        projection = AllProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class ApprovalItem(Table):
+class ApprovalItem(SparselyIndexed, WorkflowsTable):
     """An approval of a workflow step, with its votes and the task token it answers."""
 
-    class Meta:
-        table_name = "workflows"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    by_time = ApprovalsByTime()
-    gsi1pk = UnicodeAttribute(null=True)
-    gsi1sk = UnicodeAttribute(null=True)
+    # A tenant's approvals by time.
+    by_time: Gsi1[ApprovalItem] = Gsi1()
     kind = UnicodeAttribute(default="approval")
     tenant_id = UnicodeAttribute()
     id = UnicodeAttribute()
