@@ -16,53 +16,37 @@ from pynamodb.attributes import (
     UnicodeAttribute,
     UTCDateTimeAttribute,
 )
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from tidegate_kit.dynamo import Table
+from tidegate_kit.table_index import Gsi1, SparselyIndexed
 
 TABLE = "integrations"
 
 
-class RecordItem(Table):
-    """What every item of the table has."""
+class IntegrationsTable(Table):
+    """Every item of the table."""
 
     class Meta:
         table_name = TABLE
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
+
+class RecordItem(IntegrationsTable):
+    """A record of a tenant or user: its id, and how often it was written."""
+
     id = UnicodeAttribute()
     version = NumberAttribute()
 
 
-class AllAccounts(GlobalSecondaryIndex["AccountItem"]):  # type: ignore[no-untyped-call]
-    """Global: the accounts of every tenant, for the hourly checks."""
-
-    class Meta:
-        index_name = "gsi1"
-        projection = AllProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class AccountItem(RecordItem):
+class AccountItem(SparselyIndexed, RecordItem):
     """An integration account."""
 
-    class Meta:
-        table_name = TABLE
-
-    everywhere = AllAccounts()
-    gsi1pk = UnicodeAttribute(null=True)
-    gsi1sk = UnicodeAttribute(null=True)
+    # Global: the accounts of every tenant, for the hourly checks.
+    everywhere: Gsi1[AccountItem] = Gsi1()
     account_type = UnicodeAttribute()
     configuration = UnicodeAttribute()
 
 
 class TargetItem(RecordItem):
     """A communication target."""
-
-    class Meta:
-        table_name = TABLE
 
     name = UnicodeAttribute()
     email = UnicodeAttribute(null=True)
@@ -75,21 +59,13 @@ class TargetItem(RecordItem):
 class SecretItem(RecordItem):
     """A tenant's secret; older ones do not say who stored them."""
 
-    class Meta:
-        table_name = TABLE
-
     value = UnicodeAttribute()
     updated_by = UnicodeAttribute(null=True)
 
 
-class MessageItem(Table):
+class MessageItem(IntegrationsTable):
     """A message to a target by one channel: begun, then sent. Holds ids only."""
 
-    class Meta:
-        table_name = TABLE
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     state = UnicodeAttribute()
     attempt = UnicodeAttribute()
     begun_at = UTCDateTimeAttribute()
@@ -99,9 +75,6 @@ class MessageItem(Table):
 
 class HealthItem(RecordItem):
     """What the checks of an account found."""
-
-    class Meta:
-        table_name = TABLE
 
     status = UnicodeAttribute()
     failures = NumberAttribute()

@@ -15,16 +15,13 @@ from pynamodb.attributes import (
     UnicodeAttribute,
     UTCDateTimeAttribute,
 )
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from tidegate_kit.table_index import Gsi1, SparselyIndexed
 
-from tidegate.integrations.models import TABLE, RecordItem
+from tidegate.integrations.models import RecordItem
 
 
 class WebhookItem(RecordItem):
     """A webhook."""
-
-    class Meta:
-        table_name = TABLE
 
     url = UnicodeAttribute()
     event_types = ListAttribute(of=UnicodeAttribute)
@@ -36,26 +33,11 @@ class WebhookItem(RecordItem):
     delivered_at = UTCDateTimeAttribute(null=True)
 
 
-class DeliveriesByWebhook(GlobalSecondaryIndex["DeliveryItem"]):  # type: ignore[no-untyped-call]
-    """A webhook's deliveries by creation."""
-
-    class Meta:
-        index_name = "gsi1"
-        projection = AllProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class DeliveryItem(RecordItem):
+class DeliveryItem(SparselyIndexed, RecordItem):
     """A delivery. `kind` and `tenant_id` serve readers of the stream."""
 
-    class Meta:
-        table_name = TABLE
-
-    by_webhook = DeliveriesByWebhook()
-    gsi1pk = UnicodeAttribute(null=True)
-    gsi1sk = UnicodeAttribute(null=True)
+    # A webhook's deliveries by creation.
+    by_webhook: Gsi1[DeliveryItem] = Gsi1()
     kind = UnicodeAttribute(default="delivery")
     tenant_id = UnicodeAttribute()
     webhook_id = UnicodeAttribute()
