@@ -15,6 +15,7 @@ from tidegate.discovery.collectors.outcomes import Failure, classify
 from tidegate.discovery.domain import Found
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _EXPECTED_ERRORS = Exception  # classify() tells them apart; kills are BaseException and pass
 
@@ -283,12 +284,26 @@ def tag_map(tags: Any) -> dict[str, str]:
     return found
 
 
-def each(items: Iterable[T], make: Callable[[T], Found]) -> list[Found]:
+def each(items: Iterable[T], make: Callable[[T], R]) -> list[R]:
     """`make` of every item, leaving out those that vanished meanwhile."""
-    found: list[Found] = []
+    found: list[R] = []
     for item in items:
         try:
             found.append(make(item))
         except Vanished:
             continue
     return found
+
+
+def read_tags(
+    reader: Reader,
+    draft: Draft,
+    read: Read,
+    select: Callable[[Mapping[str, Any]], Any],
+    **parameters: Any,
+) -> None:
+    """Tags from their own call; unknown where the resource vanished in between."""
+    try:
+        draft.take_tags(reader.nested(read, **parameters), select)
+    except Vanished:
+        draft.unknown.add("tags")

@@ -11,10 +11,10 @@ from tidegate.discovery.collectors.base import (
     Page,
     Read,
     Reader,
-    Vanished,
+    each,
     pick,
 )
-from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, HOUR, Series, Wanted, measure
+from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, HOUR, Series, measure_each
 
 LIST = Read("dynamodb", "list_tables", "dynamodb:ListTables")
 DESCRIBE = Read("dynamodb", "describe_table", "dynamodb:DescribeTable")
@@ -38,19 +38,13 @@ class DynamoDbTables(Collector):
     def read_page(self, reader: Reader, token: str | None) -> Page:
         """One page of tables."""
         answer = reader.call(LIST, Limit=_PAGE_SIZE, ExclusiveStartTableName=token)
-        drafts: list[Draft] = []
-        for name in answer.get("TableNames", []):
-            try:
-                drafts.append(_draft(reader, name))
-            except Vanished:
-                continue
-        wanted = [
-            Wanted(draft, series, {"TableName": str(draft.name)})
-            for draft in drafts
-            if draft.attributes.get("billing_mode") == "PROVISIONED"
-            for series in (_READ, _WRITE)
+        drafts = each(answer.get("TableNames", []), lambda name: _draft(reader, name))
+        provisioned = [
+            draft for draft in drafts if draft.attributes.get("billing_mode") == "PROVISIONED"
         ]
-        measure(reader, wanted)
+        measure_each(
+            reader, provisioned, (_READ, _WRITE), lambda draft: {"TableName": str(draft.name)}
+        )
         return reader.page(
             [draft.found() for draft in drafts], answer.get("LastEvaluatedTableName")
         )

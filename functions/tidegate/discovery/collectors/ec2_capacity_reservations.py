@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tidegate.discovery.collectors.base import Collector, Draft, Page, Read, Reader, pick, tag_map
-from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, Series, Wanted, measure
+from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, Series, measure_each
 
 DESCRIBE = Read("ec2", "describe_capacity_reservations", "ec2:DescribeCapacityReservations")
 _SERIES = (
@@ -31,12 +31,9 @@ class Ec2CapacityReservations(Collector):
             for reservation in answer.get("CapacityReservations", [])
             if reservation.get("State") not in _OVER
         ]
-        wanted = [
-            Wanted(draft, series, {"CapacityReservationId": draft.short_id})
-            for draft in drafts
-            for series in _SERIES
-        ]
-        measure(reader, wanted)
+        measure_each(
+            reader, drafts, _SERIES, lambda draft: {"CapacityReservationId": draft.short_id}
+        )
         return reader.page([draft.found() for draft in drafts], answer.get("NextToken"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tidegate.discovery.collectors.base import Collector, Draft, Page, Read, Reader, pick, tag_map
-from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, HOUR, Series, Wanted, measure
+from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, HOUR, Series, measure_each
 
 DESCRIBE = Read("ec2", "describe_instances", "ec2:DescribeInstances")
 _SERIES = (
@@ -33,13 +33,8 @@ class Ec2Instances(Collector):
             for instance in reservation.get("Instances", [])
             if instance.get("State", {}).get("Name") != "terminated"
         ]
-        wanted = [
-            Wanted(draft, series, {"InstanceId": draft.short_id})
-            for draft in drafts
-            if draft.state == "running"
-            for series in _SERIES
-        ]
-        measure(reader, wanted)
+        running = [draft for draft in drafts if draft.state == "running"]
+        measure_each(reader, running, _SERIES, lambda draft: {"InstanceId": draft.short_id})
         return reader.page([draft.found() for draft in drafts], answer.get("NextToken"))
 
 

@@ -10,10 +10,10 @@ from tidegate.discovery.collectors.base import (
     Page,
     Read,
     Reader,
-    Vanished,
     pick,
+    read_tags,
 )
-from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, Series, Wanted, measure
+from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, Series, measure_each
 
 DESCRIBE = Read("elasticache", "describe_cache_clusters", "elasticache:DescribeCacheClusters")
 TAGS = Read("elasticache", "list_tags_for_resource", "elasticache:ListTagsForResource")
@@ -35,12 +35,7 @@ class ElastiCacheClusters(Collector):
         """One page of clusters."""
         answer = reader.call(DESCRIBE, MaxRecords=_PAGE_SIZE, Marker=token)
         drafts = [_draft(reader, cluster) for cluster in answer.get("CacheClusters", [])]
-        wanted = [
-            Wanted(draft, series, {"CacheClusterId": str(draft.name)})
-            for draft in drafts
-            for series in _SERIES
-        ]
-        measure(reader, wanted)
+        measure_each(reader, drafts, _SERIES, lambda draft: {"CacheClusterId": str(draft.name)})
         return reader.page([draft.found() for draft in drafts], answer.get("Marker"))
 
 
@@ -63,8 +58,5 @@ def _draft(reader: Reader, cluster: dict[str, Any]) -> Draft:
             availability_zone="PreferredAvailabilityZone",
         ),
     )
-    try:
-        draft.take_tags(reader.nested(TAGS, ResourceName=draft.arn), lambda d: d.get("TagList"))
-    except Vanished:
-        draft.unknown.add("tags")
+    read_tags(reader, draft, TAGS, lambda d: d.get("TagList"), ResourceName=draft.arn)
     return draft

@@ -16,7 +16,7 @@ from tidegate.discovery.collectors.base import (
     Vanished,
     pick,
 )
-from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, Series, Wanted, measure
+from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, Series, measure_each
 
 DESCRIBE = Read("elb", "describe_load_balancers", "elasticloadbalancing:DescribeLoadBalancers")
 TAGS = Read("elb", "describe_tags", "elasticloadbalancing:DescribeTags")
@@ -41,12 +41,7 @@ class ClassicLoadBalancers(Collector):
         drafts = [_draft(reader, one) for one in answer.get("LoadBalancerDescriptions", [])]
         drafts = [draft for draft in drafts if _add_health(reader, draft)]
         _add_tags(reader, drafts)
-        wanted = [
-            Wanted(draft, series, {"LoadBalancerName": str(draft.name)})
-            for draft in drafts
-            for series in _SERIES
-        ]
-        measure(reader, wanted)
+        measure_each(reader, drafts, _SERIES, lambda draft: {"LoadBalancerName": str(draft.name)})
         return reader.page([draft.found() for draft in drafts], answer.get("NextMarker"))
 
 

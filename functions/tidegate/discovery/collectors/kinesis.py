@@ -10,10 +10,10 @@ from tidegate.discovery.collectors.base import (
     Page,
     Read,
     Reader,
-    Vanished,
+    each,
     pick,
 )
-from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, HOUR, Series, Wanted, measure
+from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, HOUR, Series, measure_each
 
 LIST = Read("kinesis", "list_streams", "kinesis:ListStreams")
 DESCRIBE = Read("kinesis", "describe_stream_summary", "kinesis:DescribeStreamSummary")
@@ -37,18 +37,8 @@ class KinesisStreams(Collector):
         """One page of streams; the token is the last name of the page before."""
         answer = reader.call(LIST, Limit=_PAGE_SIZE, ExclusiveStartStreamName=token)
         names: list[str] = answer.get("StreamNames", [])
-        drafts: list[Draft] = []
-        for name in names:
-            try:
-                drafts.append(_draft(reader, name))
-            except Vanished:
-                continue
-        wanted = [
-            Wanted(draft, series, {"StreamName": str(draft.name)})
-            for draft in drafts
-            for series in _SERIES
-        ]
-        measure(reader, wanted)
+        drafts = each(names, lambda name: _draft(reader, name))
+        measure_each(reader, drafts, _SERIES, lambda draft: {"StreamName": str(draft.name)})
         more = names[-1] if names and answer.get("HasMoreStreams") else None
         return reader.page([draft.found() for draft in drafts], more)
 

@@ -10,8 +10,8 @@ from tidegate.discovery.collectors.base import (
     Page,
     Read,
     Reader,
-    Vanished,
     pick,
+    read_tags,
 )
 from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, Series, Wanted, measure
 
@@ -71,8 +71,5 @@ def _draft(reader: Reader, function: dict[str, Any]) -> Draft:
     )
     storage = function.get("EphemeralStorage", {})
     draft.attributes.update(pick(storage, ephemeral_storage_mb="Size"))
-    try:
-        draft.take_tags(reader.nested(TAGS, Resource=draft.arn), lambda data: data.get("Tags"))
-    except Vanished:
-        draft.unknown.add("tags")
+    read_tags(reader, draft, TAGS, lambda data: data.get("Tags"), Resource=draft.arn)
     return draft

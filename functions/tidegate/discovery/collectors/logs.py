@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from tidegate.discovery.collectors.base import Collector, Draft, Page, Read, Reader, Vanished, plain
+from tidegate.discovery.collectors.base import (
+    Collector,
+    Draft,
+    Page,
+    Read,
+    Reader,
+    plain,
+    read_tags,
+)
 from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, Series, Wanted, measure
 
 DESCRIBE = Read("logs", "describe_log_groups", "logs:DescribeLogGroups")
@@ -46,8 +54,5 @@ def _draft(reader: Reader, group: dict[str, Any]) -> Draft:
         draft.measure("stored_bytes", group["storedBytes"])
     else:
         draft.measure("stored_bytes", None, known=False)
-    try:
-        draft.take_tags(reader.nested(TAGS, resourceArn=draft.arn), lambda data: data.get("tags"))
-    except Vanished:
-        draft.unknown.add("tags")
+    read_tags(reader, draft, TAGS, lambda data: data.get("tags"), resourceArn=draft.arn)
     return draft

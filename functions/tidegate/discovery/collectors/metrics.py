@@ -6,7 +6,7 @@ API_GetMetricData.html): 500 queries, 100,800 data points.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -60,6 +60,16 @@ def measure(reader: Reader, wanted: Sequence[Wanted], *, region: str | None = No
     end = reader.target.now.replace(minute=0, second=0, microsecond=0)
     for batch in _batches(wanted):
         _measure_batch(reader, batch, end, region)
+
+
+def measure_each(
+    reader: Reader,
+    drafts: Iterable[Draft],
+    series: Sequence[Series],
+    dimensions: Callable[[Draft], Mapping[str, str]],
+) -> None:
+    """`measure` every series of every draft."""
+    measure(reader, [Wanted(one, part, dimensions(one)) for one in drafts for part in series])
 
 
 def _batches(wanted: Sequence[Wanted]) -> Iterator[list[Wanted]]:

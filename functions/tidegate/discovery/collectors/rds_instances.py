@@ -10,11 +10,11 @@ from tidegate.discovery.collectors.base import (
     Page,
     Read,
     Reader,
-    Vanished,
     pick,
+    read_tags,
     tag_map,
 )
-from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, Series, Wanted, measure
+from tidegate.discovery.collectors.metrics import GET_METRIC_DATA, Series, measure_each
 
 DESCRIBE = Read("rds", "describe_db_instances", "rds:DescribeDBInstances")
 TAGS = Read("rds", "list_tags_for_resource", "rds:ListTagsForResource")
@@ -40,12 +40,9 @@ class RdsInstances(Collector):
         """One page of instances."""
         answer = reader.call(DESCRIBE, MaxRecords=_PAGE_SIZE, Marker=token)
         drafts = [_draft(reader, instance) for instance in answer.get("DBInstances", [])]
-        wanted = [
-            Wanted(draft, series, {"DBInstanceIdentifier": str(draft.name)})
-            for draft in drafts
-            for series in _SERIES
-        ]
-        measure(reader, wanted)
+        measure_each(
+            reader, drafts, _SERIES, lambda draft: {"DBInstanceIdentifier": str(draft.name)}
+        )
         return reader.page([draft.found() for draft in drafts], answer.get("Marker"))
 
 
@@ -86,9 +83,4 @@ def add_tags(reader: Reader, draft: Draft, described: dict[str, Any]) -> None:
     if "TagList" in described:
         draft.tags = tag_map(described["TagList"])
         return
-    try:
-        answer = reader.nested(TAGS, ResourceName=draft.arn)
-    except Vanished:
-        draft.unknown.add("tags")
-        return
-    draft.take_tags(answer, lambda data: data.get("TagList"))
+    read_tags(reader, draft, TAGS, lambda data: data.get("TagList"), ResourceName=draft.arn)
