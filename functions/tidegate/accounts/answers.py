@@ -9,6 +9,7 @@ from decimal import Decimal
 from tidegate_kit.money import money_text
 
 from tidegate.accounts import schemas
+from tidegate.accounts.forecast import month_forecast
 from tidegate.accounts.permissions import delta_template
 from tidegate.accounts.service import AccountRow, Checkup, Overview, Removal
 from tidegate.discovery.public import Resource
@@ -75,7 +76,7 @@ def _cleanup(gone: Connection) -> str:
 
 
 def dashboard(overview: Overview, now: datetime) -> schemas.Dashboard:
-    """The dashboard. What no domain reads yet is null, what cannot exist yet is zero (CLI-1)."""
+    """The dashboard. Unknown money is null (CLI-1)."""
     return schemas.Dashboard(
         setup_required=overview.setup_required,
         accounts=_account_counts(overview),
@@ -91,11 +92,15 @@ def dashboard(overview: Overview, now: datetime) -> schemas.Dashboard:
             open=overview.findings.open,
             top=[finding_view(found) for found in overview.findings.top],
         ),
-        workflows=schemas.WorkflowCounts(active=0, executions_last_24h=0, failed_last_24h=0),
+        workflows=schemas.WorkflowCounts(
+            active=overview.workflows.active,
+            executions_last_24h=overview.workflows.executions_last_24h,
+            failed_last_24h=overview.workflows.failed_last_24h,
+        ),
         experiments=schemas.ExperimentCounts(
             running=overview.experiments[0], recent=overview.experiments[1]
         ),
-        approvals=schemas.ApprovalCounts(pending=0),
+        approvals=schemas.ApprovalCounts(pending=overview.pending_approvals),
         alerts=alerts(overview.connections),
         generated_at=now,
     )
@@ -103,10 +108,12 @@ def dashboard(overview: Overview, now: datetime) -> schemas.Dashboard:
 
 def costs(series: Sequence[CostPoint], now: datetime) -> schemas.Costs:
     """This month and the last one; null where no day is known."""
+    today = now.astimezone(UTC).date()
+    forecast = month_forecast({point.date: point.amount for point in series}, today)
     return schemas.Costs(
         month_to_date=month_to_date(series, now),
         last_month=_sum([point for point in series if point.date < _first(now)]),
-        forecast_month=None,
+        forecast_month=None if forecast is None else money_text(forecast),
         series=[
             schemas.CostPoint(date=point.date.isoformat(), amount=money_text(point.amount))
             for point in series
@@ -173,7 +180,7 @@ def summary(overview: Overview, now: datetime) -> schemas.Summary:
         resources_total=overview.totals.total,
         open_findings=overview.findings.open,
         identified_monthly=money_text(overview.findings.identified_monthly),
-        pending_approvals=0,
+        pending_approvals=overview.pending_approvals,
         month_to_date=month_to_date(overview.costs, now),
         generated_at=now,
     )

@@ -20,6 +20,7 @@ from tidegate.discovery.public import DiscoveryView, Resource, ResourceFilters, 
 from tidegate.findings.public import OpenSummary
 from tidegate.onboarding.public import Connection
 from tidegate.pipelines.public import CostPoint
+from tidegate.workflows.public.activity import Activity
 
 # What is read besides the inventory; the names are features of contract 2.8.
 OTHER_NEEDS: Mapping[str, Sequence[str]] = {
@@ -117,6 +118,16 @@ class AccountRow:
     resource_count: int | None
 
 
+class Work(Protocol):
+    """Workflows and approvals, for one tenant."""
+
+    def activity(self) -> Activity:
+        """Active workflows, and the executions of the last 24 hours."""
+
+    def pending_approvals(self) -> int:
+        """Approvals of every kind that wait for a vote and are not expired."""
+
+
 @dataclass(frozen=True)
 class Overview:
     """The tenant's accounts and resources in numbers."""
@@ -128,6 +139,8 @@ class Overview:
     findings: OpenSummary
     realised: Decimal  # USD that executed actions were measured to have saved
     experiments: tuple[int, int]  # with a living run, with a run of the last seven days
+    workflows: Activity
+    pending_approvals: int
 
     @property
     def connected(self) -> int:
@@ -170,6 +183,7 @@ class Accounts:
         costs: Costs,
         findings: Findings,
         experiments: Callable[[], tuple[int, int]],
+        work: Work,
     ) -> None:
         """`experiments`: how many of the lab's have a living run, and one of the last week."""
         self._connections = connections
@@ -177,6 +191,7 @@ class Accounts:
         self._costs = costs
         self._findings = findings
         self._experiments = experiments
+        self._work = work
 
     def rows(self, choose: Callable[[list[Connection]], list[Connection]]) -> list[AccountRow]:
         """The chosen ones of all living registrations, newest first."""
@@ -200,6 +215,8 @@ class Accounts:
             self._findings.summary(top),
             self._findings.realised(),
             self._experiments(),
+            self._work.activity(),
+            self._work.pending_approvals(),
         )
 
     def resources(

@@ -18,11 +18,14 @@ from tidegate.discovery import public as discovery
 from tidegate.discovery.public import DiscoveryView, Resource, ResourceFilters, Totals
 from tidegate.findings import public as findings
 from tidegate.findings.public import OpenSummary
+from tidegate.governance import public as governance
 from tidegate.lab import public as lab
 from tidegate.onboarding import public as onboarding
 from tidegate.onboarding.public import Connection
 from tidegate.pipelines import public as pipelines
 from tidegate.pipelines.public import CostPoint
+from tidegate.workflows.public import activity as workflows
+from tidegate.workflows.public.activity import Activity
 
 _INLINE_STEPS = 1  # batches that a call deletes itself; the stream's consumer does the rest
 
@@ -129,6 +132,21 @@ class TenantFindings:
         return findings.delete_account(self.scope, account_id, steps=_INLINE_STEPS)
 
 
+@dataclass(frozen=True)
+class TenantWork:
+    """Workflows and approvals through their public functions. `now` is the call's instant."""
+
+    scope: TenantScope
+    now: datetime
+
+    def activity(self) -> Activity:
+        return workflows.activity(self.scope, self.now)
+
+    def pending_approvals(self) -> int:
+        own = governance.pending_approvals(self.scope, self.now)
+        return own + workflows.pending_approvals(self.scope, self.now)
+
+
 def accounts(settings: Settings, scope: TenantScope, now: datetime) -> Accounts:
     """The accounts of a tenant, at the instant of a call."""
     return Accounts(
@@ -137,4 +155,5 @@ def accounts(settings: Settings, scope: TenantScope, now: datetime) -> Accounts:
         TenantCosts(scope, now),
         TenantFindings(scope, now),
         lambda: lab.running(scope, clock=lambda: now),
+        TenantWork(scope, now),
     )

@@ -33,6 +33,7 @@ from tidegate.governance.errors import (
     SelfApproval,
     SubjectChanged,
 )
+from tidegate.governance.repository.approvals import ApprovalFilters
 from tidegate.governance.repository.audit import AuditFilters
 from tidegate.governance.service.audit import AuditService
 
@@ -61,6 +62,7 @@ __all__ = [
     "decide_many",
     "forget_tenant",
     "member_principal",
+    "pending_approvals",
     "policy_principal",
     "record_audit",
 ]
@@ -141,6 +143,14 @@ def close_approval(
     `by` is a user id or "system". Raises NotFound.
     """
     return wiring.approvals_of(scope, clock).close(approval_id, status, by)
+
+
+def pending_approvals(scope: TenantScope, now: datetime) -> int:
+    """How many of those that `add_approval` made wait for a vote and are not expired.
+
+    Those of workflow steps are their own domain's. Raises ServiceUnavailable.
+    """
+    return wiring.approval_store(scope).total(ApprovalFilters(now, "pending"))
 
 
 def record_audit(scope: TenantScope, acts: Sequence[AuditAct]) -> None:
