@@ -22,6 +22,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
+from tidegate_kit.dynamo_answers import read_items_directly
 from tidegate_kit.errors import ApiError, PayloadTooLarge, ServiceUnavailable
 
 M = TypeVar("M", bound=Model)
@@ -97,6 +98,7 @@ class Store:
             aws_secret_access_key=secret,
             aws_session_token=token,
         )
+        read_items_directly(self.connection.session)
         self._tables: dict[type[Model], TableConnection] = {}
         self._adding = threading.Lock()  # a local server answers in several threads
 
