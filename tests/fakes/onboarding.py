@@ -9,13 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.onboarding.domain import Registration
-from tidegate.onboarding.repository import (
-    Changed,
-    ClaimTaken,
-    ConnectedRef,
-    Outcome,
-    SlotTaken,
-)
+from tidegate.onboarding.records import ConnectedRef
+from tidegate.onboarding.repository import Changed, ClaimTaken, Outcome, SlotTaken
 from tidegate_kit.aws_session import AccessDeniedByAccount, CustomerSession, Keys, Purpose
 from tidegate_kit.errors import ServiceUnavailable
 from tidegate_kit.tenancy import TenantScope

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from tidegate_kit.clock import epoch
 from tidegate_kit.dynamo import ConditionFailed, Transaction, batch_get, scoped_store, store_errors
 from tidegate_kit.errors import NotFound, ServiceUnavailable
 from tidegate_kit.tenancy import TenantScope, key
 
-from tidegate.onboarding.domain import ROTATE_KEYS_AFTER, Check, Lease, Refusal, Registration
+from tidegate.onboarding.domain import Registration
 from tidegate.onboarding.models import (
     AccountItem,
     ClaimItem,
@@ -21,10 +21,18 @@ from tidegate.onboarding.models import (
     PointerItem,
     SlotItem,
 )
+from tidegate.onboarding.records import (
+    CONNECTED,
+    ConnectedRef,
+    attributes_of,
+    listing_item,
+    listing_key,
+    pointer_item,
+    registration_of,
+)
 
 _OUTCOME_LIFE = timedelta(days=7)  # CloudFormation gives up on a request after an hour
 _ATTEMPTS = 8
-_CONNECTED = "CONNECTED"
 
 
 class SlotTaken(Exception):
@@ -46,14 +54,6 @@ class Outcome:
     status: str  # SUCCESS or FAILED
     reason: str
     physical_id: str
-
-
-@dataclass(frozen=True)
-class ConnectedRef:
-    """Where a connected registration lies."""
-
-    tenant_id: str
-    onboarding_id: str
 
 
 class Registrations(Protocol):
@@ -132,7 +132,7 @@ class DynamoRegistrations:
 
     def get(self, onboarding_id: str) -> Registration | None:
         (item,) = batch_get([(AccountItem, self._scope.pk, key("ACCOUNT", onboarding_id))])
-        return None if item is None else _registration(item)
+        return None if item is None else registration_of(item)
 
     def of_account(self, account_id: str) -> Registration | None:
         (slot,) = batch_get([(SlotItem, self._scope.pk, key("SLOT", account_id))])
@@ -147,7 +147,7 @@ class DynamoRegistrations:
                     consistent_read=True,
                 )
             )
-        found = [_registration(item) for item in items]
+        found = [registration_of(item) for item in items]
         return sorted(found, key=lambda r: (r.created_at, r.id), reverse=True)
 
     def create(self, new: Registration) -> Registration:
@@ -155,7 +155,7 @@ class DynamoRegistrations:
         tx = Transaction()
         tx.save(self._item(stored), AccountItem.pk.does_not_exist(), name="row")
         tx.save(self._slot(new), SlotItem.pk.does_not_exist(), name="slot")
-        tx.save(_pointer(new), PointerItem.pk.does_not_exist(), name="pointer")
+        tx.save(pointer_item(new), PointerItem.pk.does_not_exist(), name="pointer")
         if new.holds_claim:
             _take(tx, new)
         try:
@@ -230,7 +230,7 @@ class DynamoRegistrations:
 
     def _item(self, registration: Registration) -> AccountItem:
         sk = key("ACCOUNT", registration.id)
-        return AccountItem(self._scope.pk, sk, **_attributes(registration))
+        return AccountItem(self._scope.pk, sk, **attributes_of(registration))
 
     def _slot(self, registration: Registration) -> SlotItem:
         return SlotItem(
@@ -256,10 +256,10 @@ class DynamoGlobalRegistry:
         return None if item is None else ConnectedRef(item.tenant_id, item.onboarding_id)
 
     def connected(self, after: ConnectedRef | None, limit: int) -> list[ConnectedRef]:
-        condition = None if after is None else ConnectedItem.sk > _listing_key(after)
+        condition = None if after is None else ConnectedItem.sk > listing_key(after)
         with scoped_store(None), store_errors():
             found = list(
-                ConnectedItem.query(_CONNECTED, condition, consistent_read=True, limit=limit)
+                ConnectedItem.query(CONNECTED, condition, consistent_read=True, limit=limit)
             )
         return [ConnectedRef(item.tenant_id, item.onboarding_id) for item in found]
 
@@ -278,67 +278,10 @@ def _take(tx: Transaction, new: Registration) -> None:
         updated_at=new.updated_at,
     )  # fmt: skip
     tx.save(claim, ClaimItem.pk.does_not_exist() | mine, name="claim")
-    tx.save(_listing(new))
+    tx.save(listing_item(new))
 
 
 def _release(tx: Transaction, old: Registration) -> None:
     mine = (ClaimItem.tenant_id == old.tenant_id) & (ClaimItem.onboarding_id == old.id)
     tx.delete(ClaimItem(key("AWS", old.account_id), "CLAIM"), mine, name="held")
-    tx.delete(_listing(old))
-
-
-def _listing_key(ref: ConnectedRef) -> str:
-    return key(ref.tenant_id, ref.onboarding_id)
-
-
-def _listing(registration: Registration) -> ConnectedItem:
-    return ConnectedItem(
-        _CONNECTED, _listing_key(ConnectedRef(registration.tenant_id, registration.id)),
-        tenant_id=registration.tenant_id, onboarding_id=registration.id,
-        created_at=registration.updated_at, updated_at=registration.updated_at,
-    )  # fmt: skip
-
-
-def _pointer(registration: Registration) -> PointerItem:
-    return PointerItem(
-        key("ONBOARDING", registration.id), "TENANT", tenant_id=registration.tenant_id,
-        created_at=registration.created_at, updated_at=registration.updated_at,
-    )  # fmt: skip
-
-
-# Attributes that the item spells as the registration does.
-_SAME = (
-    "revision", "id", "tenant_id", "account_id", "method", "tier", "label", "status", "actor",
-    "external_id", "role_name", "role_arn", "template_key", "template_copy", "connected_at",
-    "last_verified_at", "disconnected_at", "discovery_run_id", "last_discovery_run_id",
-    "last_discovery_at", "sealed_keys", "access_key_masked", "keys_set_at", "stack_id",
-    "stack_removed_at", "alert", "alert_at", "created_at", "updated_at",
-)  # fmt: skip
-
-
-def _attributes(registration: Registration) -> dict[str, Any]:
-    values: dict[str, Any] = {name: vars(registration)[name] for name in _SAME}
-    values["regions"] = list(registration.regions)
-    values["checks"] = [[c.name, c.passed, c.detail] for c in registration.checks] or None
-    if registration.refusal is not None:
-        values["refusal_code"] = registration.refusal.code
-        values["refusal_fix"] = registration.refusal.fix
-    if registration.lease is not None:
-        values["lease_token"] = registration.lease.token
-        values["lease_until"] = registration.lease.until
-    if registration.keys_set_at is not None:
-        values["keys_due_at"] = registration.keys_set_at + ROTATE_KEYS_AFTER
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _registration(item: AccountItem) -> Registration:
-    stored: dict[str, Any] = item.attribute_values
-    values: dict[str, Any] = {name: stored.get(name) for name in _SAME}
-    values["revision"] = int(item.revision)
-    values["regions"] = tuple(item.regions)
-    values["checks"] = tuple(Check(*row) for row in stored.get("checks") or [])
-    if stored.get("refusal_code") is not None:
-        values["refusal"] = Refusal(stored["refusal_code"], stored.get("refusal_fix") or "")
-    if stored.get("lease_token") is not None:
-        values["lease"] = Lease(stored["lease_token"], stored["lease_until"])
-    return Registration(**values)
+    tx.delete(listing_item(old))

@@ -11,7 +11,8 @@ from tidegate_kit.observability import logger
 from tidegate.onboarding.credentials import KeyConnector
 from tidegate.onboarding.domain import Registration
 from tidegate.onboarding.errors import VerifyRunning
-from tidegate.onboarding.repository import ConnectedRef, GlobalRegistry, Registrations
+from tidegate.onboarding.records import ConnectedRef
+from tidegate.onboarding.repository import GlobalRegistry, Registrations
 from tidegate.onboarding.verification import Verifier
 
 ACTOR = "reprobe"

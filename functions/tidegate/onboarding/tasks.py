@@ -21,7 +21,8 @@ from tidegate.onboarding.callback import (
     read_message,
     response_body,
 )
-from tidegate.onboarding.repository import ConnectedRef, Outcome
+from tidegate.onboarding.records import ConnectedRef
+from tidegate.onboarding.repository import Outcome
 from tidegate.onboarding.settings import OnboardingSettings
 
 _MARGIN_MILLIS = 120_000  # one probe with every retry

@@ -11,7 +11,8 @@ import pytest
 from tidegate.onboarding import wiring
 from tidegate.onboarding.domain import Registration
 from tidegate.onboarding.errors import AccountAlreadyConnected, VerifyRunning
-from tidegate.onboarding.repository import ClaimTaken, DynamoRegistrations, _listing
+from tidegate.onboarding.records import _listing
+from tidegate.onboarding.repository import ClaimTaken, DynamoRegistrations
 from tidegate.onboarding.service import NewRequest, disconnect
 from tidegate.onboarding.template import role_name
 from tidegate.onboarding.verification import Verifier

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import boto3
 import pytest
 from tidegate.onboarding.domain import Check, Lease, Refusal, Registration
+from tidegate.onboarding.records import ConnectedRef
 from tidegate.onboarding.repository import (
     Changed,
     ClaimTaken,
-    ConnectedRef,
     DynamoGlobalRegistry,
     DynamoRegistrations,
     GlobalRegistry,
