@@ -21,7 +21,7 @@ from tidegate_kit.http.schema import Line, NotNull
 from tidegate.calendar import domain
 from tidegate.calendar.domain import Priority, Source, Status, TaskStatus, moment_text
 from tidegate.calendar.drafts import EMAIL, read_instant, read_moment
-from tidegate.calendar.recurrence import read_rule
+from tidegate.calendar.rules import read_rule
 from tidegate.calendar.zones import TimeZone
 
 

@@ -10,7 +10,8 @@ import pytest
 from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tidegate.calendar.recurrence import MAX_COUNT, hits, occurs_between, read_rule
+from tidegate.calendar.recurrence import hits, occurs_between
+from tidegate.calendar.rules import MAX_COUNT, read_rule
 
 from tests.builders.calendar import content
 

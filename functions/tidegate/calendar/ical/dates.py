@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime
 
 from tidegate.calendar.domain import Content, Moment, moment_text, read_moment
+from tidegate.calendar.rules import rule_text
 from tidegate.calendar.zones import local, zone
 
 _DATE = re.compile(r"[0-9]{8}", re.ASCII)
@@ -47,8 +48,6 @@ def write_value(moment: Moment, zone_name: str) -> str:
 
 def google_lines(content: Content) -> list[str]:
     """RRULE, EXDATE and RDATE lines as the Google API takes them."""
-    from tidegate.calendar.recurrence import rule_text
-
     lines = [f"RRULE:{rule_text(content.recurrence)}"] if content.recurrence else []
     for name, texts in (("EXDATE", content.exdates), ("RDATE", content.rdates)):
         moments = [read_moment(text) for text in texts]

@@ -14,7 +14,7 @@ from tidegate.calendar.ical.dates import read_value, read_values, write_value
 from tidegate.calendar.ical.guests import email_of, guest_line
 from tidegate.calendar.ical.lines import Component, Problems, Property, read_tree
 from tidegate.calendar.ical.tzids import ZoneNames
-from tidegate.calendar.recurrence import read_rule
+from tidegate.calendar.rules import read_rule
 from tidegate.calendar.zones import known_zones, local, zone
 
 MAX_EVENTS = 5000

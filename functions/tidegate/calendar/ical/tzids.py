@@ -9,7 +9,8 @@ from functools import cache
 
 from tidegate.calendar.ical.dates import read_value
 from tidegate.calendar.ical.lines import Component
-from tidegate.calendar.recurrence import hits, read_rule
+from tidegate.calendar.recurrence import hits
+from tidegate.calendar.rules import read_rule
 from tidegate.calendar.zones import known_zones, zone
 
 _OFFSET = re.compile(r"([+-])([0-9]{2})([0-9]{2})([0-9]{2})?", re.ASCII)

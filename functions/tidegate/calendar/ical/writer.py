@@ -12,7 +12,7 @@ from tidegate.calendar.ical.dates import read_value, write_value
 from tidegate.calendar.ical.guests import email_of, guest_line
 from tidegate.calendar.ical.lines import Problems, Property, read_property
 from tidegate.calendar.ical.reader import DAY_ZONE
-from tidegate.calendar.recurrence import rule_text
+from tidegate.calendar.rules import rule_text
 from tidegate.calendar.zones import instant, known_zones
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
