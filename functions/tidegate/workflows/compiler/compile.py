@@ -7,13 +7,14 @@ from typing import Any
 
 from tidegate.workflows.compiler import states
 from tidegate.workflows.compiler.blocks import Block, decompose
-from tidegate.workflows.compiler.emit import Counter, Emitter, Scope
+from tidegate.workflows.compiler.emit import Emitter
 from tidegate.workflows.compiler.estimate import (
     EVENT_RESERVE,
     MAX_EVENTS,
     Estimate,
     estimate_states,
 )
+from tidegate.workflows.compiler.levels import Counter, Scope
 from tidegate.workflows.compiler.loops import Loops
 from tidegate.workflows.compiler.plan import Plan
 from tidegate.workflows.graph import Definition

@@ -8,16 +8,9 @@ from typing import Any
 
 from tidegate.workflows.compiler import states
 from tidegate.workflows.compiler.blocks import Block
-from tidegate.workflows.compiler.emit import (
-    STOP,
-    SWALLOW,
-    Counter,
-    Emitter,
-    Level,
-    LoopEmitter,
-    Scope,
-)
+from tidegate.workflows.compiler.emit import Emitter, LoopEmitter
 from tidegate.workflows.compiler.estimate import item_events
+from tidegate.workflows.compiler.levels import STOP, SWALLOW, Counter, Level, Scope
 from tidegate.workflows.graph import Definition, Node
 from tidegate.workflows.interpreter.flow import Flow
 
