@@ -11,7 +11,7 @@ import pytest
 from tidegate.onboarding import wiring
 from tidegate.onboarding.domain import Registration
 from tidegate.onboarding.errors import AccountAlreadyConnected, VerifyRunning
-from tidegate.onboarding.records import _listing
+from tidegate.onboarding.records import listing_item
 from tidegate.onboarding.repository import ClaimTaken, DynamoRegistrations
 from tidegate.onboarding.service import NewRequest, disconnect
 from tidegate.onboarding.template import role_name
@@ -80,7 +80,7 @@ def emptied(table_specs: Any) -> Callable[[], None]:
 
 @pytest.mark.hazard("G9")
 @pytest.mark.bite(
-    "tidegate.onboarding.repository._take", lambda tx, new: tx.save(_listing(new), name="listing")
+    "tidegate.onboarding.repository._take", lambda tx, new: tx.save(listing_item(new), name="listing")
 )
 def test_eight_tenants_claim_one_account(world: World, emptied: Callable[[], None]) -> None:
     """G9: eight tenants verify one account at once, 100 rounds: one winner, equal losers."""
