@@ -209,7 +209,7 @@ def test_bad_filters(client: ApiClient, member: SignedIn) -> None:
     ]  # fmt: skip
     for path in [f"{kind}?{query}" for kind in ("events", "tasks") for query in queries]:
         assert client.get(f"{BASE}/{path}", headers=member.headers).status_code == 422, path
-    for q in ("", "x" * 201):
+    for q in ("", "x" * 2001):
         assert client.get(f"{BASE}/events?q={q}", headers=member.headers).status_code == 422
 
 

@@ -68,7 +68,7 @@ def test_connect_and_sync(
     refused = http.post(f"{BASE}/sync/auto")
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "NO_OAUTH_TOKEN")
     evil = http.post(f"{BASE}/oauth/start", json={"redirect_uri": "https://evil.example/x"})
-    assert evil.status_code == 400
+    assert evil.status_code == 422
     redirect = f"{cloud.config.api_url}/connected"
     started = http.post(f"{BASE}/oauth/start", json={"redirect_uri": redirect})
     assert started.status_code == 200, started.text

@@ -31,14 +31,14 @@ class OAuthStateInvalid(BadRequest):
     message = "This authorisation was not started here, is used up or too old. Start again."
 
 
-class RedirectNotAllowed(BadRequest):
+class RedirectNotAllowed(Unprocessable):
     message = "The redirect address is not one of this deployment's own."
 
     def __init__(self) -> None:
         super().__init__(details=[Detail("redirect_uri", "must be on a configured origin")])
 
 
-class AccessNotGranted(BadRequest):
+class AccessNotGranted(OAuthStateInvalid):
     message = "Access to the calendar was not granted. Start again and allow it."
 
 

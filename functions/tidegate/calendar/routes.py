@@ -40,7 +40,7 @@ def list_events(
     page: Annotated[PageParams, Depends()],
     begin: From = None,
     end: To = None,
-    q: Annotated[Text | None, Query(min_length=1, max_length=200)] = None,
+    q: Annotated[Text | None, Query(min_length=1, max_length=2000)] = None,
 ) -> schemas.Events:
     """Events that touch the time from `from` to before `to`, with `q` in them, newest first."""
     window = Window(*_bounds(begin, end), q)

@@ -13,7 +13,7 @@ from tidegate.integrations.channels import Channel
 from tidegate.integrations.domain import MAX_DEPTH, AccountType, HealthStatus, depth
 
 _ACCOUNT_ID = r"^[A-Za-z0-9_.:@-]{1,128}$"
-_SECRET_NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"  # noqa: S105 - a pattern
+_SECRET_NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,199}$"  # noqa: S105 - a pattern
 _EMAIL = r"^[^@\s]{1,64}@[^@\s]{1,189}\.[^@\s.]{1,63}$"
 
 AccountId = Annotated[str, StringConstraints(pattern=_ACCOUNT_ID)]
@@ -42,7 +42,7 @@ class AccountUpsert(RequestModel):
 class AccountBatch(RequestModel):
     """POST /user/integrations/accounts/batch."""
 
-    accounts: Annotated[list[AccountUpsert], Field(min_length=1, max_length=25)]
+    accounts: Annotated[list[AccountUpsert], Field(max_length=25)]
 
     @model_validator(mode="after")
     def _no_repeats(self) -> AccountBatch:
@@ -160,7 +160,7 @@ class InitiateRequest(RequestModel):
         Annotated[list[Channel], Field(min_length=1, max_length=3)] | None, NotNull
     ] = None
     subject: Annotated[
-        Annotated[Line, StringConstraints(min_length=1, max_length=200)] | None, NotNull
+        Annotated[Line, StringConstraints(min_length=1, max_length=2000)] | None, NotNull
     ] = None
     message: Annotated[
         Annotated[Text, StringConstraints(min_length=1, max_length=5000)] | None, NotNull

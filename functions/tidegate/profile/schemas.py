@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
@@ -13,7 +14,7 @@ from tidegate.profile.fields import OwnProfile, OwnSettings, optional_of
 
 def _username(value: str) -> str:
     canonical_username(value)
-    return value
+    return unicodedata.normalize("NFKC", value.strip())
 
 
 Username = Annotated[str, StringConstraints(max_length=200), AfterValidator(_username)]

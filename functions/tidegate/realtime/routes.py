@@ -14,7 +14,7 @@ from tidegate.realtime.schemas import TicketAnswer, TicketRequest
 router = Router("realtime")
 
 
-@router.post("/realtime/ticket", permission=ANY_USER, status=201, secret=True)
+@router.post("/realtime/ticket", permission=ANY_USER, status=201, idempotent=True, secret=True)
 def create_ticket(body: TicketRequest, call: CurrentCall) -> TicketAnswer:
     """A ticket that opens one socket within 60 seconds, for this client id."""
     who = call.principal

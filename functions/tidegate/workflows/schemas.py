@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer
 from tidegate_kit.http import ApiModel, PageFields, RequestModel, Text, Timestamp
-from tidegate_kit.http.schema import NotNull
+from tidegate_kit.http.schema import Instant, NotNull
 
 from tidegate.workflows.domain import ExecutionStatus, LogLevel, StepStatus, TriggerKind
 
@@ -367,8 +366,8 @@ class ScheduleRequest(RequestModel):
     time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "UTC"
     input_data: JsonMap = {}
     enabled: bool = True
-    start_at: Annotated[datetime | None, Field(strict=False)] = None
-    end_at: Annotated[datetime | None, Field(strict=False)] = None
+    start_at: Instant | None = None
+    end_at: Instant | None = None
     on_overlap: Literal["skip", "queue", "allow"] = "skip"
 
 

@@ -85,6 +85,7 @@ def delete_webhook(webhook_id: PathWebhookId, call: CurrentCall) -> Deleted:
 @router.post(
     f"{_PATH}/{{webhook_id}}/rotate-secret",
     permission="integration:write",
+    idempotent=True,
     secret=True,
     errors=[ChangedMeanwhile],
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Response
 from tidegate_kit.http import CurrentCall, Paging, PathId
+from tidegate_kit.http.schema import Instant
 
 from tidegate.workflows import answers, execution_answers
 from tidegate.workflows.domain import ExecutionStatus
@@ -24,8 +24,8 @@ from tidegate.workflows.schemas import ExecuteRequest, ExecutionList, ExecutionM
 from tidegate.workflows.wiring import check_webhook_url
 
 Status = Annotated[ExecutionStatus | None, Query()]
-Moment = Annotated[datetime | None, Query()]
-From = Annotated[datetime | None, Query(alias="from")]
+Moment = Annotated[Instant | None, Query()]
+From = Annotated[Instant | None, Query(alias="from")]
 WorkflowId = Annotated[str | None, Query(max_length=64)]
 
 

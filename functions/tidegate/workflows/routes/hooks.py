@@ -62,6 +62,7 @@ def delete_hook(workflow_id: PathId, hook_id: PathId, call: CurrentCall) -> Any:
     f"{_PATH}/{{hook_id}}/rotate-secret",
     permission="workflow:update",
     rate="W",
+    idempotent=True,
     secret=True,
     response_model=HookModel,
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
 from tidegate_kit.http import CurrentCall, Paging, PathId
+from tidegate_kit.http.schema import Instant
 
 from tidegate.workflows import execution_answers
 from tidegate.workflows.domain import LogLevel
@@ -18,9 +18,9 @@ from tidegate.workflows.schemas import LogList, LogModel
 Id = Annotated[str | None, Query(max_length=64)]
 StepId = Annotated[str | None, Query(max_length=300)]
 Level = Annotated[LogLevel | None, Query()]
-From = Annotated[datetime | None, Query(alias="from")]
-To = Annotated[datetime | None, Query()]
-Search = Annotated[str | None, Query(max_length=200)]
+From = Annotated[Instant | None, Query(alias="from")]
+To = Annotated[Instant | None, Query()]
+Search = Annotated[str | None, Query(max_length=2000)]
 
 
 @router.get("/logs", permission="log:read", response_model=LogList)

@@ -72,11 +72,10 @@ def diff_versions(
     "/workflows/{workflow_id}/rollback",
     permission="workflow:update",
     rate="W",
+    idempotent=True,
     response_model=WorkflowModel,
     errors=[VersionConflict, DefinitionInvalid],
 )
 def rollback_workflow(workflow_id: PathId, body: Rollback, call: CurrentCall) -> Any:
     """Make a new version that equals an old one."""
-    return answers.workflow_model(
-        services(call).workflows.rollback(workflow_id, body.version), with_stats=True
-    )
+    return answers.workflow_model(services(call).workflows.rollback(workflow_id, body.version))

@@ -44,7 +44,7 @@ def list_workflows(
     call: CurrentCall,
     params: Page,
     is_active: Annotated[bool | None, Query()] = None,
-    search: Annotated[str | None, Query(max_length=200)] = None,
+    search: Annotated[str | None, Query(max_length=2000)] = None,
 ) -> Any:
     """The tenant's workflows, newest first; `search` looks into name and description."""
     filters = WorkflowFilters(is_active, search or None)
@@ -84,7 +84,7 @@ def get_workflow(workflow_id: PathId, call: CurrentCall) -> Any:
 def put_workflow(workflow_id: PathId, body: WorkflowChange, call: CurrentCall) -> Any:
     """Change the keys sent; a definition becomes a new immutable version."""
     return answers.workflow_model(
-        services(call).workflows.change(workflow_id, answers.change_of(body)), with_stats=True
+        services(call).workflows.change(workflow_id, answers.change_of(body))
     )
 
 

@@ -38,7 +38,7 @@ class PageParams:
 
     page: Annotated[int, Query(ge=1, le=10**9)] = 1
     page_size: Annotated[int, Query(ge=1, le=100)] = 10
-    cursor: Annotated[str | None, Query(max_length=_MAX_CURSOR_CHARS)] = None
+    cursor: Annotated[str | None, Query()] = None
 
 
 class PageFields(ApiModel):
@@ -153,6 +153,8 @@ def seal_cursor(key: Mapping[str, Any], secret: bytes, binding: bytes, expires: 
 
 def open_cursor(text: str, secret: bytes, binding: bytes, now: int) -> dict[str, Any]:
     """The list position of a cursor. Raises InvalidCursor for anything not sealed for this list."""
+    if len(text) > _MAX_CURSOR_CHARS:
+        raise InvalidCursor
     try:
         raw = b64url_decode(text)
         if raw[:1] != b"\x01" or len(raw) < 30:
