@@ -80,7 +80,8 @@ def emptied(table_specs: Any) -> Callable[[], None]:
 
 @pytest.mark.hazard("G9")
 @pytest.mark.bite(
-    "tidegate.onboarding.repository._take", lambda tx, new: tx.save(listing_item(new), name="listing")
+    "tidegate.onboarding.repository._take",
+    lambda tx, new: tx.save(listing_item(new), name="listing"),
 )
 def test_eight_tenants_claim_one_account(world: World, emptied: Callable[[], None]) -> None:
     """G9: eight tenants verify one account at once, 100 rounds: one winner, equal losers."""
