@@ -64,6 +64,7 @@ def _balancer(client: Any, arn: str) -> Any:
 
 
 _ECR = json.dumps({"rules": [], "padding": "." * 100})  # boto3 wants 100 characters
+_KEY = f"arn:aws:kms:{REGION}:{CUSTOMER_ACCOUNT}:key/0badc0de-0000-4000-8000-000000000000"
 _ELB = f"elasticloadbalancing:{REGION}:{CUSTOMER_ACCOUNT}:loadbalancer/"
 
 # By IAM action; the second generation of load balancers has the same one under another service.
@@ -159,6 +160,8 @@ FOREIGN: Mapping[str, Probe] = {
         RoleName=_id(arn), PolicyName="more", PolicyDocument="{}")),
     "sts:AssumeRole": Probe("sts", ("iam::",), lambda c, arn: c.assume_role(
         RoleArn=arn, RoleSessionName="again")),
+    "kms:CreateGrant": Probe("kms", ("kms:",), lambda c, arn: c.create_grant(
+        KeyId=_KEY, GranteePrincipal=arn, Operations=["Decrypt"])),
     "ec2:TerminateInstances": Probe("ec2", (_INSTANCE,), lambda c, arn: c.terminate_instances(
         InstanceIds=["i-0123456789abcdef0"])),
     "s3:DeleteBucket": Probe("s3", (_BUCKET,), lambda c, arn: c.delete_bucket(Bucket="nobodys")),

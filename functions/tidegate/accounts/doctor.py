@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tidegate.accounts.grants import RoleGrants
 from tidegate.accounts.permissions import DeniedBy, FeatureState, is_scp
 from tidegate.discovery.public import DiscoveryView
+from tidegate.findings.public import conditional_needs
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ def _problem(action: str, grants: RoleGrants, known: Seen) -> _Problem | None:
         reason: DeniedBy = "scp" if action in known.by_scp else "unknown"
         # A wider Allow may help one that is allowed in part, unless the organisation forbids it.
         return _Problem(reason, addable=verdict == "narrow" and reason != "scp")
+    if verdict == "narrow" and action in conditional_needs():
+        return None  # it is never granted otherwise
     if verdict == "narrow" and action not in known.worked:
         return _Problem("policy", addable=True)
     return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tidegate.discovery.public import DiscoveryView, ServiceView
+from tidegate.findings.public import conditional_needs
 
 DeniedBy = Literal["policy", "scp", "unknown"]
 
@@ -74,8 +75,6 @@ def delta_template(states: Iterable[FeatureState], role_arn: str | None) -> str 
     actions = sorted({action for state in states for action in state.addable})
     if not actions:
         return None
-    # JSON texts are YAML scalars, so no value can break out of its place.
-    listed = "\n".join(f"              - {json.dumps(action)}" for action in actions)
     role = role_arn.rpartition("/")[2] if role_arn is not None else None
     kind, attached = "ManagedPolicy", ""
     if role:
@@ -97,8 +96,24 @@ def delta_template(states: Iterable[FeatureState], role_arn: str | None) -> str 
         "      PolicyDocument:\n"
         '        Version: "2012-10-17"\n'
         "        Statement:\n"
+        f"{_statements(actions)}"
+    )
+
+
+def _statements(actions: Sequence[str]) -> str:
+    """Allow statements, one for each condition under which some of the actions are given."""
+    known = conditional_needs()
+    conditions = [json.dumps(known[a], sort_keys=True) if a in known else "" for a in actions]
+    # JSON texts are YAML, so no value can break out of its place.
+    return "".join(
         "          - Effect: Allow\n"
         "            Action:\n"
-        f"{listed}\n"
-        '            Resource: "*"\n'
+        + "".join(
+            f"              - {json.dumps(action)}\n"
+            for action, own in zip(actions, conditions, strict=True)
+            if own == condition
+        )
+        + '            Resource: "*"\n'
+        + (f"            Condition: {condition}\n" if condition else "")
+        for condition in sorted(set(conditions))
     )

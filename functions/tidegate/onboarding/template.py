@@ -13,7 +13,7 @@ from tidegate_kit.settings import Settings
 
 from tidegate.onboarding.domain import Registration
 
-TEMPLATE_VERSION = "1"
+TEMPLATE_VERSION = "2"
 _FILE = Path(__file__).with_name("customer-role.yaml")
 
 

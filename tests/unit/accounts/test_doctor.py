@@ -127,6 +127,21 @@ def test_the_delta_is_cloudformation_and_adds_just_what_helps(tmp_path: Path) ->
     assert delta_template(states, ROLE) is None
 
 
+def test_keys_are_given_to_ec2_alone() -> None:
+    needs = {"action:ec2.delete_volume": ["ec2:DeleteVolume", "kms:CreateGrant", "kms:Decrypt"]}
+    document = yaml.safe_load(delta_template(examine(needs, grants(), Seen()), ROLE) or "")
+    (resource,) = document["Resources"].values()
+    added = resource["Properties"]["PolicyDocument"]["Statement"]
+    via = {"StringLike": {"kms:ViaService": "ec2.*.amazonaws.com"}}
+    mine = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    assert [(one["Action"], one.get("Condition")) for one in added] == [
+        (["ec2:DeleteVolume"], None),
+        (["kms:CreateGrant"], {**via, **mine}),
+        (["kms:Decrypt"], via),
+    ]
+    assert all(state.granted for state in examine(needs, grants(*added), Seen()))
+
+
 def test_another_delta_has_another_name() -> None:
     texts = [
         delta_template(examine({"x": [name]}, grants(), Seen()), ROLE) or ""

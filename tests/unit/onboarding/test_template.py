@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tidegate.discovery.public import declared_actions
-from tidegate.findings.recommendations import compute_optimizer as recommendations
+from tidegate.findings.recommendations import registry as recommendations
 from tidegate.onboarding.domain import Registration
 from tidegate.onboarding.links import signature_holds, template_url
 from tidegate.onboarding.template import render, template_source, template_values
@@ -130,7 +130,7 @@ def test_a_new_text_gets_a_new_copy(bench: Bench, monkeypatch: pytest.MonkeyPatc
     (first,) = bench.copies.kept
     assert bench.requests().links(bench.row(made)) is not None
     assert list(bench.copies.kept) == [first]
-    monkeypatch.setattr("tidegate.onboarding.template.TEMPLATE_VERSION", "2")
+    monkeypatch.setattr("tidegate.onboarding.template.TEMPLATE_VERSION", "next")
     links = bench.requests().links(bench.row(made))
     assert links is not None
     assert len(bench.copies.kept) == 2

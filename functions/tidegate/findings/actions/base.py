@@ -60,11 +60,15 @@ class Job:
             parts[4] = ""
         return ":".join(parts)
 
+    @property
+    def partition(self) -> str:
+        """The partition of the resource: aws."""
+        return self.ref.arn.split(":", 2)[1]
+
     def sibling(self, kind: str, identifier: str) -> str:
         """The ARN of another EC2 resource of the same account and region."""
-        partition = self.ref.arn.split(":", 2)[1]
         account = "" if kind in ("image", "snapshot") else self.ref.account_id
-        return f"arn:{partition}:ec2:{self.ref.region}:{account}:{kind}/{identifier}"
+        return f"arn:{self.partition}:ec2:{self.ref.region}:{account}:{kind}/{identifier}"
 
 
 class Account(Protocol):
@@ -96,6 +100,8 @@ class Action(ABC):
     prepares: ClassVar[tuple[str, ...]] = ()
     acts: ClassVar[tuple[str, ...]]
     undoes: ClassVar[tuple[str, ...]] = ()
+    # What a service does for the session, with its rights: a policy grants it through that alone.
+    through: ClassVar[tuple[str, ...]] = ()
     # True where the act is more than one call: "applied" then does not say that all are done.
     several_calls: ClassVar[bool] = False
 

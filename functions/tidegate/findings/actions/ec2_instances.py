@@ -10,6 +10,7 @@ from tidegate_kit.session_policy import Grant
 
 from tidegate.discovery.public import Found
 from tidegate.findings.actions.base import Account, Action, Job, Parameters, Phase, tag_list
+from tidegate.findings.actions.encryption import CREATE_GRANT, starting
 
 
 class StopInstance(Action):
@@ -25,6 +26,7 @@ class StopInstance(Action):
     reversible = True
     acts = ("ec2:StopInstances",)
     undoes = ("ec2:StartInstances",)
+    through = (CREATE_GRANT,)
 
     def problem(self, found: Found, parameters: Mapping[str, Any]) -> str | None:
         """Running instances only."""
@@ -50,7 +52,7 @@ class StopInstance(Action):
 
     def undo(self, account: Account, job: Job) -> Mapping[str, Any] | None:
         """Start it."""
-        client = account.client("ec2", [Grant(self.undoes, (job.arn,))])
+        client = account.client("ec2", [Grant(self.undoes, (job.arn,)), *starting(job)])
         change = client.start_instances(InstanceIds=[job.ref.short_id])["StartingInstances"][0]
         return _change(change)
 

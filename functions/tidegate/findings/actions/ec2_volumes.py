@@ -22,6 +22,7 @@ from tidegate.findings.actions.base import (
     is_gone,
     tag_list,
 )
+from tidegate.findings.actions.encryption import CREATE_GRANT, KEY_USES, foreign, restoring
 
 _OWN_IOPS = ("io1", "io2", "gp3")  # types whose IOPS are chosen, not derived
 
@@ -52,11 +53,14 @@ class DeleteVolume(Action):
         "ec2:DeleteTags",
         "ec2:DescribeVolumes",
     )
+    through = (CREATE_GRANT, *KEY_USES)
 
     def problem(self, found: Found, parameters: Mapping[str, Any]) -> str | None:
-        """Attached volumes are in use."""
+        """Attached volumes are in use; one under another account's key could not be restored."""
         if found.state != "available" or found.attributes.get("attachments"):
             return "The volume is attached or not available."
+        if foreign(found.attributes.get("kms_key_id"), found.arn.split(":")[4]):
+            return "The volume is encrypted with another account's key: it could not be restored."
         return None
 
     def prepare(self, account: Account, job: Job, found: Found) -> Mapping[str, Any] | None:
@@ -66,7 +70,9 @@ class DeleteVolume(Action):
             raise ActionRefused("PREPARATION_FAILED", "The final snapshot failed.")
         if snapshot["State"] != "completed":
             return None
-        kept = ("volume_type", "size_gib", "iops", "throughput_mbps", "availability_zone")
+        kept = (
+            "volume_type", "size_gib", "iops", "throughput_mbps", "availability_zone", "kms_key_id",
+        )  # fmt: skip
         settings = {name: found.attributes.get(name) for name in kept}
         return {
             **settings,
@@ -139,7 +145,10 @@ class DeleteVolume(Action):
         if known:
             return dict(known[0])
         snapshot = job.sibling("snapshot", captured["snapshot_id"])
-        maker = account.client("ec2", _making("CreateVolume", "volume", job, (snapshot,)))
+        grants = _making("CreateVolume", "volume", job, (snapshot,))
+        if captured.get("kms_key_id"):
+            grants += restoring(job, str(captured["kms_key_id"]))
+        maker = account.client("ec2", grants)
         request: dict[str, Any] = {
             "SnapshotId": captured["snapshot_id"],
             "AvailabilityZone": captured["availability_zone"],

@@ -1,7 +1,7 @@
 """What other domains may use of findings, plans and savings."""
 
 from tidegate.findings.public.leaving import drop_open_plans, open_plans
-from tidegate.findings.public.needs import action_needs, check_needs
+from tidegate.findings.public.needs import action_needs, check_needs, conditional_needs
 from tidegate.findings.public.remediation import (
     ActionOutcome,
     ActionRequest,
@@ -33,6 +33,7 @@ __all__ = [
     "TryAgain",
     "action_needs",
     "check_needs",
+    "conditional_needs",
     "delete_account",
     "drop_open_plans",
     "execute_action",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tidegate.findings.actions import ACTIONS
+from tidegate.findings.actions.encryption import CREATE_GRANT, FOR_AWS, KEY_USES, VIA_EC2
 from tidegate.findings.checks import CHECKS
 
 
@@ -13,4 +16,12 @@ def check_needs() -> dict[str, tuple[str, ...]]:
 
 def action_needs() -> dict[str, tuple[str, ...]]:
     """The IAM actions of every action on resources (FND-12), sorted, by `action:<action id>`."""
-    return {f"action:{name}": tuple(sorted(one.iam_actions)) for name, one in ACTIONS.items()}
+    return {
+        f"action:{name}": tuple(sorted({*one.iam_actions, *one.through}))
+        for name, one in ACTIONS.items()
+    }
+
+
+def conditional_needs() -> dict[str, Mapping[str, Mapping[str, str]]]:
+    """The IAM actions that a role is to be given under a condition alone, with the condition."""
+    return {**dict.fromkeys(KEY_USES, VIA_EC2), CREATE_GRANT: {**VIA_EC2, **FOR_AWS}}
