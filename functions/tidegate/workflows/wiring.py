@@ -112,6 +112,19 @@ def machines_of(settings: WorkflowsSettings) -> Machines:
     )
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """What several services of one tenant are made of."""
+
+    settings: WorkflowsSettings
+    scope: TenantScope
+    stored: Repositories
+    machines: Machines
+    definitions: Definitions
+    outcomes: Outcomes
+    clock: Clock
+
+
 def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -> Services:
     """The services of a tenant, acting for a user."""
     settings = settings_of(WorkflowsSettings)
@@ -121,55 +134,9 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
         scope.tenant_id, stored.workflows, stored.blobs, partial(names_of, scope, user_id)
     )
     outcomes = Outcomes(stored.executions, stored.ledger, stored.blobs, clock, new_id)
-    target = MachineTarget(
-        settings.workflow_step_function_arn, settings.partition, settings.machine_name_prefix
-    )
-    resumes = Resumes(
-        stored.workflows,
-        stored.executions,
-        stored.ledger,
-        stored.blobs,
-        definitions,
-        lambda: executions,
-    )
-    executions = ExecutionService(
-        scope.tenant_id,
-        Stores(stored.workflows, stored.executions, stored.ledger, stored.blobs),
-        definitions,
-        Publisher(stored.workflows, definitions, machines, target),
-        machines,
-        outcomes,
-        clock,
-        new_id,
-        resumes.prepare,
-    )
-
-    parts = PortParts(
-        settings=settings,
-        scope=scope,
-        ledger=stored.ledger,
-        executions=stored.executions,
-        approvals=stored.approvals,
-        logs=stored.logs,
-        blobs=stored.blobs,
-        start_child=executions.start_child,
-        decide=StepPolicy(scope, definitions, stored.ledger, clock).decide,
-        clock=clock,
-        ids=new_id,
-    )
-    tools = Tools(
-        ledger=stored.ledger,
-        blobs=stored.blobs,
-        definitions=definitions,
-        outcomes=outcomes,
-        gates=Gates(stored.ledger, machines),
-        ports=partial(ports_of, parts),
-        secret=partial(tenant_secret, scope),
-        child=lambda execution_id: _problem_of(stored.executions, execution_id),
-        clock=clock,
-        ids=new_id,
-    )
-    steps = Steps(tools)
+    shared = _Shared(settings, scope, stored, machines, definitions, outcomes, clock)
+    executions, resumes = _executions_of(shared)
+    steps = _steps_of(shared, executions)
     workflows = WorkflowService(stored.workflows, definitions, user_id, clock, new_id)
     return Services(
         stored,
@@ -184,6 +151,64 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
         Rehearsals(stored.workflows, definitions, clock),
         Imports(workflows, definitions),
         resumes,
+    )
+
+
+def _executions_of(shared: _Shared) -> tuple[ExecutionService, Resumes]:
+    settings, stored, definitions = shared.settings, shared.stored, shared.definitions
+    target = MachineTarget(
+        settings.workflow_step_function_arn, settings.partition, settings.machine_name_prefix
+    )
+    resumes = Resumes(
+        stored.workflows,
+        stored.executions,
+        stored.ledger,
+        stored.blobs,
+        definitions,
+        lambda: executions,
+    )
+    executions = ExecutionService(
+        shared.scope.tenant_id,
+        Stores(stored.workflows, stored.executions, stored.ledger, stored.blobs),
+        definitions,
+        Publisher(stored.workflows, definitions, shared.machines, target),
+        shared.machines,
+        shared.outcomes,
+        shared.clock,
+        new_id,
+        resumes.prepare,
+    )
+    return executions, resumes
+
+
+def _steps_of(shared: _Shared, executions: ExecutionService) -> Steps:
+    scope, stored, clock = shared.scope, shared.stored, shared.clock
+    parts = PortParts(
+        settings=shared.settings,
+        scope=scope,
+        ledger=stored.ledger,
+        executions=stored.executions,
+        approvals=stored.approvals,
+        logs=stored.logs,
+        blobs=stored.blobs,
+        start_child=executions.start_child,
+        decide=StepPolicy(scope, shared.definitions, stored.ledger, clock).decide,
+        clock=clock,
+        ids=new_id,
+    )
+    return Steps(
+        Tools(
+            ledger=stored.ledger,
+            blobs=stored.blobs,
+            definitions=shared.definitions,
+            outcomes=shared.outcomes,
+            gates=Gates(stored.ledger, shared.machines),
+            ports=partial(ports_of, parts),
+            secret=partial(tenant_secret, scope),
+            child=lambda execution_id: _problem_of(stored.executions, execution_id),
+            clock=clock,
+            ids=new_id,
+        )
     )
 
 

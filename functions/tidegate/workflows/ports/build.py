@@ -62,7 +62,37 @@ def ports_of(parts: PortParts, execution: Execution, step_id: str, secrets: set[
     """The ports of one step; clients are made when a port is first used."""
     journal = Journal(parts.ledger, execution, step_id, parts.ids, secrets)
     settings = parts.settings
+    user = parts.scope.user(execution.principal)
+    ses = partial(single_attempt_client, "sesv2", settings.aws_region)
+    mailer = StepMail(ses, settings.mail_from, journal, user)
+    return Ports(
+        mailer=mailer,
+        http=OutboundHttp(
+            outbound_client(settings), journal, partial(integrations.credential, user)
+        ),
+        ai=StepAi(parts.scope, execution),
+        approvals=StepApprovals(parts.approvals, execution, step_id, parts.clock),
+        notices=_notices(parts, execution, step_id, journal, mailer),
+        aws=ExecutedActions(
+            settings,
+            parts.scope,
+            lambda call: parts.decide(execution, step_id, call),
+            StepAwsActions(
+                journal,
+                lambda call: parts.decide(execution, step_id, call),
+                session_opener(settings, parts.scope),
+            ),
+            parts.clock,
+        ),
+        targets=StepTargets(user),
+        calendar=StepCalendar(user, parts.clock),
+        subworkflows=StepChildren(execution, parts.executions, parts.blobs, parts.start_child),
+    )
 
+
+def _notices(
+    parts: PortParts, execution: Execution, step_id: str, journal: Journal, mailer: StepMail
+) -> LedgerNotices:
     def write(notice: Notice) -> LogEntry:
         entry = log_entry(
             parts.ids, execution, parts.clock(), _LEVELS[notice.severity],
@@ -89,32 +119,7 @@ def ports_of(parts: PortParts, execution: Execution, step_id: str, secrets: set[
             clock=parts.clock,
         )  # fmt: skip
 
-    user = parts.scope.user(execution.principal)
-    ses = partial(single_attempt_client, "sesv2", settings.aws_region)
-    mailer = StepMail(ses, settings.mail_from, journal, user)
-    return Ports(
-        mailer=mailer,
-        http=OutboundHttp(
-            outbound_client(settings), journal, partial(integrations.credential, user)
-        ),
-        ai=StepAi(parts.scope, execution),
-        approvals=StepApprovals(parts.approvals, execution, step_id, parts.clock),
-        notices=LedgerNotices(execution, journal, mailer, write, recipients, deliver),
-        aws=ExecutedActions(
-            settings,
-            parts.scope,
-            lambda call: parts.decide(execution, step_id, call),
-            StepAwsActions(
-                journal,
-                lambda call: parts.decide(execution, step_id, call),
-                session_opener(settings, parts.scope),
-            ),
-            parts.clock,
-        ),
-        targets=StepTargets(user),
-        calendar=StepCalendar(user, parts.clock),
-        subworkflows=StepChildren(execution, parts.executions, parts.blobs, parts.start_child),
-    )
+    return LedgerNotices(execution, journal, mailer, write, recipients, deliver)
 
 
 _clients: dict[Any, OutboundClient] = {}
