@@ -51,6 +51,7 @@ AWS_SERVICES = (
     "redshift",
     "resourcegroupstaggingapi",
     "savingsplans",
+    "trustedadvisor",
 )
 
 _CLIENT = re.compile(r"""(?:client|resource)\(\s*["']([a-z0-9-]+)["']""")

@@ -126,7 +126,8 @@ class TenantFindings:
         return findings.plan_executing(self.scope, account_id)
 
     def needs(self, *, remediate: bool) -> Mapping[str, Sequence[str]]:
-        return {**findings.check_needs(), **(findings.action_needs() if remediate else {})}
+        needs = {**findings.check_needs(), **findings.advice_needs()}
+        return {**needs, **(findings.action_needs() if remediate else {})}
 
     def delete_some(self, account_id: str) -> bool:
         return findings.delete_account(self.scope, account_id, steps=_INLINE_STEPS)

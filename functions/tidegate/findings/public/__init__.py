@@ -1,7 +1,12 @@
 """What other domains may use of findings, plans and savings."""
 
 from tidegate.findings.public.leaving import drop_open_plans, open_plans
-from tidegate.findings.public.needs import action_needs, check_needs, conditional_needs
+from tidegate.findings.public.needs import (
+    action_needs,
+    advice_needs,
+    check_needs,
+    conditional_needs,
+)
 from tidegate.findings.public.remediation import (
     ActionOutcome,
     ActionRequest,
@@ -32,6 +37,7 @@ __all__ = [
     "OpenSummary",
     "TryAgain",
     "action_needs",
+    "advice_needs",
     "check_needs",
     "conditional_needs",
     "delete_account",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tidegate.findings.actions import ACTIONS
 from tidegate.findings.actions.encryption import CREATE_GRANT, FOR_AWS, KEY_USES, VIA_EC2
 from tidegate.findings.checks import CHECKS
+from tidegate.findings.recommendations.registry import service_actions
 
 
 def check_needs() -> dict[str, tuple[str, ...]]:
@@ -25,3 +26,11 @@ def action_needs() -> dict[str, tuple[str, ...]]:
 def conditional_needs() -> dict[str, Mapping[str, Mapping[str, str]]]:
     """The IAM actions that a role is to be given under a condition alone, with the condition."""
     return {**dict.fromkeys(KEY_USES, VIA_EC2), CREATE_GRANT: {**VIA_EC2, **FOR_AWS}}
+
+
+def advice_needs() -> dict[str, tuple[str, ...]]:
+    """The IAM actions of reading AWS's own recommendations, sorted, by `recommendations:<service>`.
+
+    Without them the checks go on, and say that AWS's recommendations are not known.
+    """
+    return {f"recommendations:{name}": actions for name, actions in service_actions().items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
@@ -11,23 +12,18 @@ from tidegate_kit.observability import logger
 from tidegate_kit.settings import Settings
 from tidegate_kit.tenancy import TenantScope
 
+from tidegate.discovery.public import GLOBAL
+from tidegate.findings.checks import CHECKS, EVALUATORS
 from tidegate.findings.recommendations.advice import Advice, Gap, Recommendation
-from tidegate.findings.recommendations.compute_optimizer import (
-    SOURCE,
-    SOURCES,
-    Incomplete,
-    Source,
-    declared_actions,
-    recommended,
-)
+from tidegate.findings.recommendations.registry import SOURCES, declared_actions
+from tidegate.findings.recommendations.source import Incomplete, Source, Unavailable
 from tidegate.onboarding import public as onboarding
 
 NOT_ENTERED = "the account could not be entered"
 DENIED = "the role has no permission"
-NOT_OPTED_IN = "the account has not opted in to Compute Optimizer"
 NOT_ANSWERED = "the service did not answer"
 INCOMPLETE = "the service did not tell everything"
-_MAX_UNANSWERED = 2  # then the account is not asked again: a refresh does not hang on this
+_MAX_UNANSWERED = 2  # then a service is not asked again: a refresh does not hang on this
 
 # Whatever goes wrong here is a gap: a refresh never fails for want of recommendations.
 _EXPECTED_ERRORS = Exception
@@ -40,6 +36,17 @@ class ClientSource(Protocol):
         """A boto3 client."""
 
 
+@dataclass(frozen=True)
+class _Refusal:
+    """Why there is no answer, and the IAM action that it stands with."""
+
+    action: str
+    reason: str
+
+
+_Answer = list[Recommendation] | _Refusal
+
+
 class Advisor:
     """The recommendations for one account. `open_session` is called when first needed."""
 
@@ -47,53 +54,129 @@ class Advisor:
         self._account_id = account_id
         self._open = open_session
         self._session: ClientSource | None = None
-        self._refused: dict[str, str] = {}  # operation -> reason; holds in every region
-        self._unanswered = 0
+        self._entered = True
+        self._settled: dict[Source, _Answer] = {}  # holds in every region
+        self._unanswered: dict[str, int] = {}  # by service
 
     def region(self, region: str, types: Collection[str], check_ids: Collection[str]) -> Advice:
-        """Recommendations about resource `types` that concern `check_ids`. Raises nothing."""
+        """Recommendations about resource `types` that concern `check_ids`. Raises nothing.
+
+        For "global" they are those of the checks that have no region, whatever the types.
+        """
         found: list[Recommendation] = []
         gaps: list[Gap] = []
         for source in SOURCES:
-            if source.type in types and not set(check_ids).isdisjoint(source.check_ids):
-                answer = self._ask(source, region)
-                if isinstance(answer, str):
-                    gaps.append(Gap(SOURCE, source.action, source.check_ids, answer))
-                else:
-                    found += answer
+            concerned = _concerned(source, region, types, check_ids)
+            if not concerned:
+                continue
+            answer = self._asked(source, region)
+            if isinstance(answer, _Refusal):
+                gaps.append(Gap(source.service, answer.action, concerned, answer.reason))
+            else:
+                found += [
+                    one for one in answer if source.home is None or _belongs(one, region, check_ids)
+                ]
         return Advice(tuple(found), tuple(gaps))
 
-    def _ask(self, source: Source, region: str) -> list[Recommendation] | str:
-        """What AWS recommends, or why that is not known."""
-        if source.operation in self._refused:
-            return self._refused[source.operation]
-        if self._unanswered >= _MAX_UNANSWERED:
-            return NOT_ANSWERED
+    def _asked(self, source: Source, region: str) -> _Answer:
+        """What AWS recommends, or why that is not known; asked once where one region has it all."""
+        settled = self._settled.get(source)
+        if settled is not None:
+            return settled
+        answer = self._ask(source, source.home or region)
+        if source.home is not None:
+            self._settled[source] = answer
+        return answer
+
+    def _ask(self, source: Source, region: str) -> _Answer:
+        session = self._enter()
+        if session is None:
+            return _Refusal(source.action, NOT_ENTERED)
+        if self._unanswered.get(source.service, 0) >= _MAX_UNANSWERED:
+            return _Refusal(source.action, NOT_ANSWERED)
         try:
-            session = self._session = self._session or self._open()
-        except _EXPECTED_ERRORS as error:
-            logger.info("no recommendations", extra={"problem": type(error).__name__})
-            self._refused |= dict.fromkeys((one.operation for one in SOURCES), NOT_ENTERED)
-            return NOT_ENTERED
-        try:
-            client = session.client(SOURCE, region)
-            return list(recommended(client, source, self._account_id))
+            client = session.client(source.service, region)
+            return sorted(source.read(client, self._account_id), key=_largest_first)
         except _EXPECTED_ERRORS as error:
             logger.info("no recommendations", extra={"call": source.action, "problem": str(error)})
             return self._why(source, error)
 
-    def _why(self, source: Source, error: Exception) -> str:
+    def _enter(self) -> ClientSource | None:
+        if self._session is None and self._entered:
+            try:
+                self._session = self._open()
+            except _EXPECTED_ERRORS as error:
+                logger.info("no recommendations", extra={"problem": type(error).__name__})
+                self._entered = False
+        return self._session
+
+    def _why(self, source: Source, error: Exception) -> _Answer:
         if isinstance(error, Incomplete):
-            return INCOMPLETE
+            return _Refusal(source.action, INCOMPLETE)
+        if isinstance(error, Unavailable):
+            return self._settle(source, str(error))
         if isinstance(error, ClientError):
+            problem = error.response.get("Error", {})
+            told = f"{problem.get('Code')}: {problem.get('Message')}"
+            for part, reason in source.refusals.items():
+                if part in told:
+                    return self._settle(source, reason)
             if is_denied(error):
-                self._refused[source.operation] = DENIED
-                return DENIED
-            if error.response.get("Error", {}).get("Code") == "OptInRequiredException":
-                self._refused |= dict.fromkeys((one.operation for one in SOURCES), NOT_OPTED_IN)
-                return NOT_OPTED_IN
-        self._unanswered += 1
-        return NOT_ANSWERED
+                refusal = _Refusal(_denied_action(source, error), DENIED)
+                self._settled[source] = refusal
+                return refusal
+        self._unanswered[source.service] = self._unanswered.get(source.service, 0) + 1
+        return _Refusal(source.action, NOT_ANSWERED)
+
+    def _settle(self, source: Source, reason: str) -> _Refusal:
+        """The account does not have the service: none of its listings is asked again."""
+        for one in SOURCES:
+            if one.service == source.service:
+                self._settled[one] = _Refusal(one.action, reason)
+        return _Refusal(source.action, reason)
+
+
+def _types() -> Mapping[str, frozenset[str]]:
+    types: dict[str, set[str]] = {}
+    for check in EVALUATORS:
+        types.setdefault(check.check_id, set()).update(check.types)
+    return {check_id: frozenset(found) for check_id, found in types.items()}
+
+
+_TYPES_OF = _types()
+
+
+def _concerned(
+    source: Source, region: str, types: Collection[str], check_ids: Collection[str]
+) -> tuple[str, ...]:
+    """The checks of a region that a source has something to say about."""
+    here = [one for one in source.check_ids if one in check_ids]
+    if region == GLOBAL:
+        return tuple(one for one in here if CHECKS[one].is_global)
+    return tuple(
+        one for one in here if not CHECKS[one].is_global and not _TYPES_OF[one].isdisjoint(types)
+    )
+
+
+def _belongs(one: Recommendation, region: str, check_ids: Collection[str]) -> bool:
+    """True for what is told of this region; what names no region is told of everywhere."""
+    if set(check_ids).isdisjoint(one.check_ids):
+        return False
+    if CHECKS[one.check_ids[0]].is_global:
+        return region == GLOBAL
+    named = one.region or ((one.arn or "").split(":") + [""] * 4)[3]
+    return region != GLOBAL and named in (region, "")
+
+
+def _largest_first(one: Recommendation) -> tuple[bool, Any, str, str]:
+    return (one.saving is None, -(one.saving or 0), one.shown, one.finding)
+
+
+def _denied_action(source: Source, error: ClientError) -> str:
+    """The action that is missing: the one that AWS's text names, else that of the call."""
+    text = str(error.response.get("Error", {}).get("Message"))
+    called = f"{source.action.partition(':')[0]}:{error.operation_name}"
+    return next((one for one in source.actions if text.endswith(one) or f"{one} " in text), called)
 
 
 class NotConnected(Exception):

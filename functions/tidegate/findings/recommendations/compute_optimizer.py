@@ -3,63 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from tidegate.findings.recommendations.advice import Recommendation
+from tidegate.findings.recommendations.source import Incomplete, Source, pages
 
 SOURCE = "compute-optimizer"
+NOT_OPTED_IN = "the account has not opted in to Compute Optimizer"
 _PAGE_SIZE = 1000  # the most that the service gives
-_MAX_PAGES = 500
+_REFUSALS = {"OptInRequiredException": NOT_OPTED_IN}
 
 Read = Callable[[Mapping[str, Any]], Recommendation | None]
 
 
-class Incomplete(Exception):
-    """The service did not tell everything: what it told is not taken for the whole."""
+def _reader(
+    operation: str, listed: str, read: Read
+) -> Callable[[Any, str], Iterator[Recommendation]]:
+    """Reads a listing in the client's region; `read` gives None for what saves nothing."""
 
+    def recommended(client: Any, account_id: str) -> Iterator[Recommendation]:
+        for answer in pages(getattr(client, operation), {"maxResults": _PAGE_SIZE}):
+            for error in answer.get("errors", ()):
+                raise Incomplete(f"{error.get('identifier')}: {error.get('code')}")
+            for given in answer.get(listed, ()):
+                # A management account may be told of its members.
+                mine = given.get("accountId", account_id) == account_id
+                one = read(given) if mine else None
+                if one is not None:
+                    yield one
 
-@dataclass(frozen=True)
-class Source:
-    """One listing of recommendations.
-
-    `dependent` are the actions that AWS names as needed for `action`. `read` gives None for what
-    saves nothing.
-    """
-
-    operation: str
-    action: str
-    dependent: tuple[str, ...]
-    listed: str
-    type: str
-    check_ids: tuple[str, ...]
-    read: Read
-
-
-def recommended(client: Any, source: Source, account_id: str) -> Iterator[Recommendation]:
-    """The account's recommendations in the client's region, page by page.
-
-    Raises Incomplete, and what the client raises.
-    """
-    token: str | None = None
-    for _ in range(_MAX_PAGES):
-        more = {} if token is None else {"nextToken": token}
-        answer = getattr(client, source.operation)(maxResults=_PAGE_SIZE, **more)
-        for error in answer.get("errors", ()):
-            raise Incomplete(f"{error.get('identifier')}: {error.get('code')}")
-        for given in answer.get(source.listed, ()):
-            # A management account may be told of its members.
-            one = source.read(given) if given.get("accountId", account_id) == account_id else None
-            if one is not None:
-                yield one
-        following = answer.get("nextToken") or None
-        if following is None:
-            return
-        if following == token:
-            break
-        token = following
-    raise Incomplete("the listing does not end")
+    return recommended
 
 
 def _instance(given: Mapping[str, Any]) -> Recommendation | None:
@@ -80,7 +54,8 @@ def _volume(given: Mapping[str, Any]) -> Recommendation | None:
     type_ = best.get("configuration", {}).get("volumeType")
     if _amount(best, "savingsOpportunity")[0] is None:
         return None  # asks for more, not for less
-    return _made(given, given["volumeArn"], ("ebs-gp2-to-gp3",), best, type_)
+    checks = ("ebs-gp2-to-gp3",)
+    return _made(given, given["volumeArn"], checks, best, type_, same_change=type_ == "gp3")
 
 
 def _function(given: Mapping[str, Any]) -> Recommendation | None:
@@ -90,7 +65,7 @@ def _function(given: Mapping[str, Any]) -> Recommendation | None:
     memory = best.get("memorySize")
     arn = ":".join(given["functionArn"].split(":")[:7])  # without the version
     text = None if memory is None else f"{memory} MiB"
-    return _made(given, arn, ("lambda-overmemory",), best, text)
+    return _made(given, arn, ("lambda-overmemory",), best, text, same_change=True)
 
 
 def _best(options: Any) -> Mapping[str, Any]:
@@ -104,6 +79,8 @@ def _made(
     check_ids: tuple[str, ...],
     best: Mapping[str, Any],
     recommends: str | None,
+    *,
+    same_change: bool = False,
 ) -> Recommendation:
     saving, currency = _amount(best, "savingsOpportunity")
     discounted, other = _amount(best, "savingsOpportunityAfterDiscounts")
@@ -117,6 +94,7 @@ def _made(
         discounted=discounted,
         currency=currency or other,
         as_of=given.get("lastRefreshTimestamp"),
+        same_change=same_change,
     )
 
 
@@ -129,35 +107,30 @@ def _amount(option: Mapping[str, Any], name: str) -> tuple[Decimal | None, str |
 
 SOURCES = (
     Source(
-        "get_ec2_instance_recommendations",
+        SOURCE,
+        None,
         "compute-optimizer:GetEC2InstanceRecommendations",
         ("ec2:DescribeInstances",),
-        "instanceRecommendations",
-        "ec2:instance",
         ("ec2-idle", "ec2-old-generation"),
-        _instance,
+        _reader("get_ec2_instance_recommendations", "instanceRecommendations", _instance),
+        _REFUSALS,
     ),
     Source(
-        "get_ebs_volume_recommendations",
+        SOURCE,
+        None,
         "compute-optimizer:GetEBSVolumeRecommendations",
         ("ec2:DescribeVolumes",),
-        "volumeRecommendations",
-        "ec2:volume",
         ("ebs-gp2-to-gp3",),
-        _volume,
+        _reader("get_ebs_volume_recommendations", "volumeRecommendations", _volume),
+        _REFUSALS,
     ),
     Source(
-        "get_lambda_function_recommendations",
+        SOURCE,
+        None,
         "compute-optimizer:GetLambdaFunctionRecommendations",
         ("lambda:ListFunctions", "lambda:ListProvisionedConcurrencyConfigs"),
-        "lambdaFunctionRecommendations",
-        "lambda:function",
         ("lambda-overmemory",),
-        _function,
+        _reader("get_lambda_function_recommendations", "lambdaFunctionRecommendations", _function),
+        _REFUSALS,
     ),
 )
-
-
-def declared_actions() -> tuple[str, ...]:
-    """Every IAM action that reading recommendations needs, sorted."""
-    return tuple(sorted({a for one in SOURCES for a in (one.action, *one.dependent)}))
