@@ -22,18 +22,20 @@ from pynamodb.attributes import (
     UnicodeAttribute,
     UTCDateTimeAttribute,
 )
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from tidegate_kit.dynamo import Table
+from tidegate_kit.table_index import Gsi1, SparselyIndexed
 
 
-class RunItem(Table):
-    """One run."""
+class DiscoveryTable(Table):
+    """Every item of the table."""
 
     class Meta:
         table_name = "discovery"
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
+
+class RunItem(DiscoveryTable):
+    """One run."""
+
     kind = UnicodeAttribute(default="discovery_run")
     id = UnicodeAttribute()
     tenant_id = UnicodeAttribute()
@@ -55,25 +57,15 @@ class RunItem(Table):
     expires = NumberAttribute()
 
 
-class LatestItem(Table):
+class LatestItem(DiscoveryTable):
     """The latest run of one onboarding."""
 
-    class Meta:
-        table_name = "discovery"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     run_id = UnicodeAttribute()
 
 
-class AccountItem(Table):
+class AccountItem(DiscoveryTable):
     """What is going on with one account, and where its inventory lies."""
 
-    class Meta:
-        table_name = "discovery"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     account_id = UnicodeAttribute()
     generation = NumberAttribute(default=0)
     running_run_id = UnicodeAttribute(null=True)
@@ -82,14 +74,9 @@ class AccountItem(Table):
     last_snapshot = UnicodeAttribute(null=True)
 
 
-class CountItem(Table):
+class CountItem(DiscoveryTable):
     """Living resources of one segment (first sighting, account, region, type)."""
 
-    class Meta:
-        table_name = "discovery"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     account_id = UnicodeAttribute()
     generation = NumberAttribute()
     first_seen = UnicodeAttribute()
@@ -98,14 +85,9 @@ class CountItem(Table):
     living = NumberAttribute()
 
 
-class UnitItem(Table):
+class UnitItem(DiscoveryTable):
     """One (region, service) of a run: the checkpoint."""
 
-    class Meta:
-        table_name = "discovery"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     region = UnicodeAttribute()
     service = UnicodeAttribute()
     status = UnicodeAttribute()
@@ -120,40 +102,18 @@ class UnitItem(Table):
     expires = NumberAttribute()
 
 
-class ChunkItem(Table):
+class ChunkItem(DiscoveryTable):
     """One piece of a run's snapshot and diff, already in S3."""
 
-    class Meta:
-        table_name = "discovery"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     body = JSONAttribute()
     expires = NumberAttribute()
 
 
-class ByFirstSeen(GlobalSecondaryIndex["ResourceItem"]):  # type: ignore[no-untyped-call]
-    """Living resources of an account, by first sighting; sparse: vanished ones are not in it."""
-
-    class Meta:
-        index_name = "gsi1"
-        projection = AllProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class ResourceItem(Table):
+class ResourceItem(SparselyIndexed, DiscoveryTable):
     """One resource. `body` holds tags, attributes, metrics and unknown names."""
 
-    class Meta:
-        table_name = "discovery"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    by_first_seen = ByFirstSeen()
-    gsi1pk = UnicodeAttribute(null=True)
-    gsi1sk = UnicodeAttribute(null=True)
+    # Living resources of an account, by first sighting; sparse: vanished ones are not in it.
+    by_first_seen: Gsi1[ResourceItem] = Gsi1()
     id = UnicodeAttribute()
     arn = UnicodeAttribute()
     type = UnicodeAttribute()

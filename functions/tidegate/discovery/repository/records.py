@@ -156,16 +156,6 @@ def row_item(scope: TenantScope, generation: int, row: Row, now: datetime) -> Re
     """The item of a row; vanished rows leave the index and expire."""
     resource = row.resource
     pk = rows_pk(scope, resource.account_id, generation)
-    gsi: dict[str, Any] = {}
-    if row.living:
-        gsi = {
-            "gsi1pk": pk,
-            "gsi1sk": key(
-                moment_key(resource.first_seen_at), resource.region, resource.type, resource.id
-            ),
-        }
-    elif row.vanished_at is not None:
-        gsi = {"expires": epoch(row.vanished_at + KEEP_VANISHED)}
     return ResourceItem(
         pk,
         row_sk(resource.region, resource.type, resource.id),
@@ -196,8 +186,19 @@ def row_item(scope: TenantScope, generation: int, row: Row, now: datetime) -> Re
         vanished_at=row.vanished_at,
         created_at=resource.first_seen_at,
         updated_at=now,
-        **gsi,
+        **_listed(pk, row),
     )
+
+
+def _listed(pk: str, row: Row) -> dict[str, Any]:
+    """The attributes by which a living row is in the index, or a vanished one expires."""
+    resource = row.resource
+    if row.living:
+        place = key(moment_key(resource.first_seen_at), resource.region, resource.type, resource.id)
+        return {"gsi1pk": pk, "gsi1sk": place}
+    if row.vanished_at is not None:
+        return {"expires": epoch(row.vanished_at + KEEP_VANISHED)}
+    return {}
 
 
 def row_of(item: ResourceItem) -> Row:
