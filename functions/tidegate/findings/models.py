@@ -22,32 +22,22 @@ from pynamodb.attributes import (
     UnicodeAttribute,
     UTCDateTimeAttribute,
 )
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from tidegate_kit.dynamo import Table
+from tidegate_kit.table_index import Gsi1, Indexed
 
 
-class ByStatus(GlobalSecondaryIndex["FindingItem"]):  # type: ignore[no-untyped-call]
-    """Findings of one group and status, by first sighting."""
-
-    class Meta:
-        index_name = "gsi1"
-        projection = AllProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class FindingItem(Table):
-    """One finding. `body`: title, severity, evidence, saving, action; `mark`: its exception."""
+class FindingsTable(Table):
+    """Every item of the table."""
 
     class Meta:
         table_name = "findings"
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    by_status = ByStatus()
-    gsi1pk = UnicodeAttribute()
-    gsi1sk = UnicodeAttribute()
+
+class FindingItem(Indexed, FindingsTable):
+    """One finding. `body`: title, severity, evidence, saving, action; `mark`: its exception."""
+
+    # Findings of one group and status, by first sighting.
+    by_status: Gsi1[FindingItem] = Gsi1()
     id = UnicodeAttribute()
     group = UnicodeAttribute()
     check_id = UnicodeAttribute()
@@ -68,26 +58,16 @@ class FindingItem(Table):
     version = NumberAttribute()
 
 
-class PointerItem(Table):
+class PointerItem(FindingsTable):
     """Where the findings of an account are, without an index."""
 
-    class Meta:
-        table_name = "findings"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     id = UnicodeAttribute()
     check_id = UnicodeAttribute()
 
 
-class CountItem(Table):
+class CountItem(FindingsTable):
     """How many findings of a check are not resolved, and what they cost: `micros` is USD * 10^6."""
 
-    class Meta:
-        table_name = "findings"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     group = UnicodeAttribute()
     account_id = UnicodeAttribute()
     generation = NumberAttribute()
@@ -99,14 +79,9 @@ class CountItem(Table):
     resolved = NumberAttribute(default=0)
 
 
-class StatesItem(Table):
+class StatesItem(FindingsTable):
     """The states of all checks in one region of an account, as of one inventory."""
 
-    class Meta:
-        table_name = "findings"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     account_id = UnicodeAttribute()
     generation = NumberAttribute()
     region = UnicodeAttribute()
@@ -114,14 +89,9 @@ class StatesItem(Table):
     states = JSONAttribute()
 
 
-class ExceptionItem(Table):
+class ExceptionItem(FindingsTable):
     """One exception."""
 
-    class Meta:
-        table_name = "findings"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     kind = UnicodeAttribute(default="exception")
     id = UnicodeAttribute()
     finding_id = UnicodeAttribute()
@@ -133,26 +103,16 @@ class ExceptionItem(Table):
     created_by = UnicodeAttribute()
 
 
-class ThresholdsItem(Table):
+class ThresholdsItem(FindingsTable):
     """What the tenant set, by check: {"checks": {check_id: {name: decimal text}}}."""
 
-    class Meta:
-        table_name = "findings"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     checks = JSONAttribute()
     version = NumberAttribute()
 
 
-class RefreshItem(Table):
+class RefreshItem(FindingsTable):
     """One refresh."""
 
-    class Meta:
-        table_name = "findings"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     kind = UnicodeAttribute(default="findings_refresh")
     id = UnicodeAttribute()
     status = UnicodeAttribute()
@@ -166,13 +126,8 @@ class RefreshItem(Table):
     expires = NumberAttribute()
 
 
-class LeaseItem(Table):
+class LeaseItem(FindingsTable):
     """The refresh that goes on."""
 
-    class Meta:
-        table_name = "findings"
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
     refresh_id = UnicodeAttribute()
     until = UTCDateTimeAttribute()
