@@ -22,7 +22,6 @@ KIT_STORES = frozenset(
         "tidegate_kit.idempotency",
         "tidegate_kit.ratelimit",
         "tidegate_kit.runtime_config",
-        "tidegate_kit.effects",
     }
 )
 BOTO3_MODULES = frozenset({"tidegate_kit.aws_session", "tidegate_kit.clients"})
