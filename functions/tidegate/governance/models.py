@@ -26,9 +26,9 @@ from pynamodb.attributes import (
     UTCDateTimeAttribute,
 )
 from pynamodb.exceptions import AttributeDeserializationError
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from tidegate_kit.clock import from_epoch
 from tidegate_kit.dynamo import Table
+from tidegate_kit.table_index import Gsi1, Indexed
 
 TABLE = "governance"
 
@@ -39,15 +39,9 @@ class GovernanceItem(Table):
     class Meta:
         table_name = TABLE
 
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-
 
 class PolicyItem(GovernanceItem):
     """A policy as it is now."""
-
-    class Meta:
-        table_name = TABLE
 
     id = UnicodeAttribute()
     name = UnicodeAttribute()
@@ -61,9 +55,6 @@ class PolicyItem(GovernanceItem):
 class PolicyVersionItem(GovernanceItem):
     """One version of a policy; `change` is created, updated or deleted."""
 
-    class Meta:
-        table_name = TABLE
-
     id = UnicodeAttribute()
     name = UnicodeAttribute()
     version = NumberAttribute()
@@ -76,18 +67,12 @@ class PolicyVersionItem(GovernanceItem):
 class PolicySetItem(GovernanceItem):
     """Exists once the tenant has its first policies; `revision` counts every change."""
 
-    class Meta:
-        table_name = TABLE
-
     policies = NumberAttribute()
     revision = NumberAttribute()
 
 
 class DecisionItem(GovernanceItem):
     """A decision with its inputs."""
-
-    class Meta:
-        table_name = TABLE
 
     id = UnicodeAttribute()
     at = UTCDateTimeAttribute()
@@ -104,26 +89,11 @@ class DecisionItem(GovernanceItem):
     expires = NumberAttribute()
 
 
-class ApprovalsByTime(GlobalSecondaryIndex["ApprovalItem"]):  # type: ignore[no-untyped-call]
-    """A tenant's approvals by time of request."""
-
-    class Meta:
-        index_name = "gsi1"
-        projection = AllProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class ApprovalItem(GovernanceItem):
+class ApprovalItem(Indexed, GovernanceItem):
     """An approval; `revision` counts its writes: each one names the revision it replaces."""
 
-    class Meta:
-        table_name = TABLE
-
-    by_time = ApprovalsByTime()
-    gsi1pk = UnicodeAttribute()
-    gsi1sk = UnicodeAttribute()
+    # A tenant's approvals by time of request.
+    by_time: Gsi1[ApprovalItem] = Gsi1()
     id = UnicodeAttribute()
     subject_type = UnicodeAttribute()
     subject_id = UnicodeAttribute()
@@ -146,17 +116,11 @@ class ApprovalItem(GovernanceItem):
 class DueItem(GovernanceItem):
     """A pending approval in the order of its expiry."""
 
-    class Meta:
-        table_name = TABLE
-
     approval_id = UnicodeAttribute()
 
 
 class AuditItem(GovernanceItem):
     """One entry: `body` is its canonical JSON; the others repeat parts of it for filters."""
-
-    class Meta:
-        table_name = TABLE
 
     body = UnicodeAttribute()
     prev_hash = UnicodeAttribute()
@@ -188,9 +152,6 @@ class AuditItem(GovernanceItem):
 class AuditHeadItem(GovernanceItem):
     """Where the chain ends."""
 
-    class Meta:
-        table_name = TABLE
-
     sequence = NumberAttribute()
     hash = UnicodeAttribute()
     mac = UnicodeAttribute()
@@ -199,17 +160,11 @@ class AuditHeadItem(GovernanceItem):
 class AuditSourceItem(GovernanceItem):
     """An act that is entered."""
 
-    class Meta:
-        table_name = TABLE
-
     sequence = NumberAttribute()
     expires = NumberAttribute()
 
 
 class AuditKeyItem(GovernanceItem):
     """The tenant's key of the audit log, sealed by KMS."""
-
-    class Meta:
-        table_name = TABLE
 
     sealed = UnicodeAttribute()
