@@ -145,9 +145,7 @@ def cycles(successors: Adjacency) -> list[list[int]]:
             if descended:
                 continue
             if low[node] == index[node]:
-                component = _popped(stack, node)
-                for member in component:
-                    on_stack[member] = False
+                component = _popped(stack, on_stack, node)
                 if len(component) > 1:
                     found.append(sorted(component))
             if work:
@@ -156,11 +154,12 @@ def cycles(successors: Adjacency) -> list[list[int]]:
     return sorted(found)
 
 
-def _popped(stack: list[int], last: int) -> list[int]:
+def _popped(stack: list[int], on_stack: list[bool], last: int) -> list[int]:
     """Take `last` and all that lies on it from the stack."""
-    taken = [stack.pop()]
-    while taken[-1] != last:
+    taken: list[int] = []
+    while not taken or taken[-1] != last:
         taken.append(stack.pop())
+        on_stack[taken[-1]] = False
     return taken
 
 
