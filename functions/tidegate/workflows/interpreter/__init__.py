@@ -10,7 +10,8 @@ from tidegate.workflows.interpreter.rules import (
     route_after,
     visible_nodes,
 )
-from tidegate.workflows.interpreter.simulate import Attempt, Run, Step, Visit, interpret
+from tidegate.workflows.interpreter.simulate import interpret
+from tidegate.workflows.interpreter.trace import Attempt, Run, Step, Visit
 
 __all__ = [
     "Attempt",

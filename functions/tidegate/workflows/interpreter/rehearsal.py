@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.workflows.graph import NEXT, Definition
-from tidegate.workflows.interpreter.simulate import Attempt, Run, Visit, interpret
+from tidegate.workflows.interpreter.simulate import interpret
+from tidegate.workflows.interpreter.trace import Attempt, Run, Visit
 from tidegate.workflows.nodes import (
     NODE_TYPES,
     Done,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tidegate.workflows.graph import Definition, Node
+from tidegate.workflows.graph import Definition
 from tidegate.workflows.interpreter.flow import Decision, Flow, Settled, Status
 from tidegate.workflows.interpreter.rules import (
     loop_answer,
@@ -23,63 +23,12 @@ from tidegate.workflows.interpreter.rules import (
     timeout_seconds,
     visible_nodes,
 )
+from tidegate.workflows.interpreter.trace import Executor, Run, Step, Visit
 from tidegate.workflows.nodes import Done, Loop, StepError
 from tidegate.workflows.templating import Scope
 
 # Types whose own time-out is not data.timeout_seconds.
 _SELF_TIMED = frozenset({"delay", "approval", "foreach"})
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One try of one step. `time` in virtual seconds since the start."""
-
-    step_id: str
-    node: Node
-    scope: Scope
-    attempt: int
-    time: float
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What a try gave, and after how many virtual seconds. Waiting is part of the seconds."""
-
-    result: Done | Loop | StepError
-    seconds: float = 0.0
-
-
-Executor = Callable[[Visit], Attempt]
-
-
-@dataclass(slots=True)
-class Step:
-    """The record of one step; times in virtual seconds since the start."""
-
-    step_id: str
-    type: str
-    status: Status
-    started_at: float
-    order: tuple[int, ...]
-    completed_at: float | None = None
-    attempts: int = 0
-    output: dict[str, Any] | None = None
-    error: StepError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A finished run. `error` names the step that ended it; `seconds` is the makespan."""
-
-    status: Status
-    steps: tuple[Step, ...]
-    output: dict[str, Any] | None
-    error: tuple[str, StepError] | None
-    seconds: float
-
-    def step(self, step_id: str) -> Step:
-        """The step of that id. Raises KeyError."""
-        return next(step for step in self.steps if step.step_id == step_id)
 
 
 def interpret(
