@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from tidegate.lab import schemas
+from tidegate.lab import prediction_schemas, schemas
 from tidegate.lab.anomalies import Anomaly
 from tidegate.lab.domain import (
     CostFilter,
@@ -95,23 +95,25 @@ def model(found: Model) -> schemas.ModelModel:
     )  # fmt: skip
 
 
-def prediction(found: Prediction) -> schemas.PredictionModel:
+def prediction(found: Prediction) -> prediction_schemas.PredictionModel:
     """A prediction."""
-    return schemas.PredictionModel(
+    return prediction_schemas.PredictionModel(
         id=found.id, model_id=found.model_id, dataset_id=found.dataset_id,
-        predictions=[schemas.PredictedDayModel(**vars(day)) for day in found.days],
+        predictions=[prediction_schemas.PredictedDayModel(**vars(day)) for day in found.days],
         created_at=found.created_at,
     )  # fmt: skip
 
 
-def anomalies(found: Sequence[Anomaly], threshold: float, checked: int) -> schemas.AnomaliesModel:
+def anomalies(
+    found: Sequence[Anomaly], threshold: float, checked: int
+) -> prediction_schemas.AnomaliesModel:
     """Anomalies of a series."""
-    return schemas.AnomaliesModel(
+    return prediction_schemas.AnomaliesModel(
         anomalies=[
-            schemas.AnomalyModel(
+            prediction_schemas.AnomalyModel(
                 date=one.date, value=one.value, expected=one.expected, score=one.score,
                 direction=one.direction,
-                parts=[schemas.PartModel(**vars(part)) for part in one.parts],
+                parts=[prediction_schemas.PartModel(**vars(part)) for part in one.parts],
             )
             for one in found
         ],

@@ -8,7 +8,7 @@ from fastapi import Depends, Query, Response
 from tidegate_kit.http import Call, CurrentCall, PageParams, Paging, PathId, Router
 from tidegate_kit.ids import id_from, new_id
 
-from tidegate.lab import answers, schemas
+from tidegate.lab import answers, prediction_schemas, schemas
 from tidegate.lab.errors import (
     DatasetInUse,
     GateNotPassed,
@@ -25,7 +25,7 @@ router = Router("lab")
 Page = Annotated[PageParams, Depends()]
 _DATASET_BODY = 5 * 1024 * 1024  # GEN-12
 # Bodies without a required field may be left out.
-_PROMOTE, _PREDICT = schemas.Promote(), schemas.Predict()
+_PROMOTE, _PREDICT = schemas.Promote(), prediction_schemas.Predict()
 _SVG: dict[int, Any] = {200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}}
 
 
@@ -228,21 +228,23 @@ def promote_model(
     "/lab/models/{model_id}/predictions", permission="ai:predict", status=201, idempotent=True
 )
 def create_prediction(
-    model_id: PathId, call: CurrentCall, body: schemas.Predict = _PREDICT
-) -> schemas.PredictionModel:
+    model_id: PathId, call: CurrentCall, body: prediction_schemas.Predict = _PREDICT
+) -> prediction_schemas.PredictionModel:
     """Forecast the days after the model's data."""
     predictions = of_caller(call).predictions
     return answers.prediction(predictions.predict(_new_id(call), model_id, body.horizon, call.now))
 
 
 @router.get("/lab/predictions/{prediction_id}", permission="lab:read")
-def get_prediction(prediction_id: PathId, call: CurrentCall) -> schemas.PredictionModel:
+def get_prediction(prediction_id: PathId, call: CurrentCall) -> prediction_schemas.PredictionModel:
     """A prediction of the last 90 days."""
     return answers.prediction(of_caller(call).predictions.get(prediction_id, call.now))
 
 
 @router.post("/lab/anomalies", permission="lab:write", errors=[SeriesTooShort])
-def find_anomalies(body: schemas.AnomalyRequest, call: CurrentCall) -> schemas.AnomaliesModel:
+def find_anomalies(
+    body: prediction_schemas.AnomalyRequest, call: CurrentCall
+) -> prediction_schemas.AnomaliesModel:
     """Days of a dataset, or of points sent along, that are far from what was expected."""
     if body.points is not None:
         points = answers.points(body.points)
