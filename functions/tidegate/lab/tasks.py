@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate_kit.observability import logger
+from tidegate_kit.streams import follow_each
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.lab import wiring
@@ -45,14 +46,9 @@ def follow(event: Mapping[str, Any], context: object) -> dict[str, list[dict[str
     Everything here may be repeated. Names the records to bring again (H8).
     """
     machine = wiring.machine()
-    failed: list[dict[str, str]] = []
-    for record in event["Records"]:
-        try:
-            _follow(machine, record["dynamodb"])
-        except Exception:
-            logger.exception("a change of the lab table was not followed")
-            failed.append({"itemIdentifier": record["dynamodb"]["SequenceNumber"]})
-    return {"batchItemFailures": failed}
+    return follow_each(
+        event, lambda change: _follow(machine, change), "a change of the lab table was not followed"
+    )
 
 
 def _follow(machine: Machine, change: Mapping[str, Any]) -> None:

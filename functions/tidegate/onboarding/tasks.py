@@ -10,6 +10,7 @@ from typing import Any
 from tidegate_kit.clients import platform_client
 from tidegate_kit.clock import iso
 from tidegate_kit.observability import logger
+from tidegate_kit.streams import follow_each
 
 from tidegate.onboarding import inventory, wiring
 from tidegate.onboarding.callback import (
@@ -125,14 +126,11 @@ def follow_registrations(event: Mapping[str, Any], context: object) -> dict[str,
     Both are idempotent, so a record may come again. Names the records to bring again.
     """
     settings = wiring.start_task()
-    failed: list[dict[str, str]] = []
-    for record in event["Records"]:
-        try:
-            _follow(settings, record.get("dynamodb", {}))
-        except Exception:
-            logger.exception("a change of a registration was not followed")
-            failed.append({"itemIdentifier": record["dynamodb"]["SequenceNumber"]})
-    return {"batchItemFailures": failed}
+    return follow_each(
+        event,
+        lambda change: _follow(settings, change),
+        "a change of a registration was not followed",
+    )
 
 
 def _follow(settings: OnboardingSettings, change: Mapping[str, Any]) -> None:

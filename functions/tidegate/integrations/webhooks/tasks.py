@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from tidegate_kit.observability import logger
+from tidegate_kit.streams import follow_each
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.integrations.webhooks import wiring
@@ -61,14 +61,7 @@ def follow(event: Mapping[str, Any], context: object) -> dict[str, list[dict[str
     if event.get("tidegate_ping"):
         return {"batchItemFailures": []}
     wiring.start_task()
-    failed: list[dict[str, str]] = []
-    for record in event["Records"]:
-        try:
-            _follow(record.get("dynamodb", {}))
-        except Exception:
-            logger.exception("a change of the integrations table was not followed")
-            failed.append({"itemIdentifier": record["dynamodb"]["SequenceNumber"]})
-    return {"batchItemFailures": failed}
+    return follow_each(event, _follow, "a change of the integrations table was not followed")
 
 
 def _follow(change: Mapping[str, Any]) -> None:
