@@ -24,7 +24,7 @@ from tidegate.realtime.service.handshake import Handshake, Refused
 from tidegate.realtime.service.sweep import Sweep
 from tidegate_kit.auth.authenticate import DynamoMemberStore
 from tidegate_kit.auth.build import build_authenticator
-from tidegate_kit.auth.models import SessionItem, session_key
+from tidegate_kit.auth.models import SessionItem, UserItem, session_key, user_key
 from tidegate_kit.clock import FixedClock, system_clock
 from tidegate_kit.dynamo import batch_get
 from tidegate_kit.ids import new_id, new_secret
@@ -188,7 +188,20 @@ def test_a_ticket_opens_one_socket_of_its_client(handshake: Handshake) -> None:
         assert refused.value.status == status
 
 
+@pytest.mark.hazard("A11")
+def test_tickets_and_tokens_are_never_swapped(handshake: Handshake) -> None:
+    """A11: a socket's ticket is no access token, and an access token is no ticket."""
+    member = sign_in()
+    for swapped in ({"token": ticket_for(member)}, {"ticket": member.token}):
+        with pytest.raises(Refused) as refused:
+            handshake.open("one", {"client_id": "web", **swapped})
+        assert refused.value.status == 401
+
+
+@pytest.mark.hazard("A22")
+@pytest.mark.bite("tidegate.realtime.repository.tickets.GlobalTickets.use", still_good)
 def test_an_expired_ticket_opens_nothing(platform: Settings) -> None:
+    """A22: a ticket is good for less than 60 seconds."""
     clock = FixedClock(system_clock())
     text, tickets = new_secret(), GlobalTickets()
     tickets.issue(text, Ticket("t", "u", "s", "c", clock()))
@@ -199,7 +212,7 @@ def test_an_expired_ticket_opens_nothing(platform: Settings) -> None:
 @pytest.mark.hazard("A25")
 @pytest.mark.bite("tidegate.realtime.service.handshake.check_member", lambda *_: None)
 def test_a_ticket_from_before_logout_is_refused(handshake: Handshake) -> None:
-    """A25: of 16 handshakes at once one connects, and none after the session was revoked."""
+    """A25: of 16 handshakes at once one connects, and none after a log-out or a disabled user."""
     member = sign_in()
     text = ticket_for(member)
 
@@ -212,6 +225,12 @@ def test_a_ticket_from_before_logout_is_refused(handshake: Handshake) -> None:
     session.update(actions=[SessionItem.revoked_at.set(system_clock())])
     with pytest.raises(Refused):
         handshake.open("late", {"client_id": "web", "ticket": late})
+    disabled = sign_in()
+    text = ticket_for(disabled)
+    user = UserItem(f"T#{disabled.tenant_id}", user_key(disabled.user_id))
+    user.update(actions=[UserItem.is_active.set(False)])
+    with pytest.raises(Refused):
+        handshake.open("off", {"client_id": "web", "ticket": text})
 
 
 @pytest.mark.hazard("A14")
