@@ -63,6 +63,17 @@ def test_what_bills_do_not_tell_is_no_ratio(costs: list[RatedLine]) -> None:
     assert ratios(costs) == {}
 
 
+@pytest.mark.hazard("G33")
+@pytest.mark.bite("tidegate.findings.prices.effective._ratio", returns=Decimal(1))
+def test_an_effective_price_that_bills_do_not_tell_is_unknown() -> None:
+    """G33: too few days of a bill make no effective price, and never the list price."""
+    book = baseline().with_ratios(ratios(rated(EBS, "3", "1", ENOUGH_DAYS - 1)))
+    price = book.price("ebs/gp2/storage", REGION, "GiB-month")
+    assert price.unit_price is not None
+    assert price.effective_unit_price is None
+    assert saving("1 * price", [], [price]).effective_monthly is None
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(

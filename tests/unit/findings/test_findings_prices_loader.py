@@ -267,6 +267,15 @@ def test_what_the_api_does_not_tell_plainly_is_left_out(products: list[str]) -> 
     assert loaded("vpc/nat-gateway", *products) is None
 
 
+@pytest.mark.hazard("G33")
+@pytest.mark.bite("tidegate.findings.prices.wanted.Wanted.names", returns=True)
+def test_a_loaded_price_is_of_the_thing_itself_in_its_unit() -> None:
+    """G33: an hour of something else, or a month of it, is not its price: it stays unknown."""
+    key = "vpc/nat-gateway"
+    assert loaded(key, once("RegionalNatGateway-Hours", "Hrs", "0.09")) is None
+    assert loaded(key, once("NatGateway-Hours", "Month", "32.85")) is None
+
+
 def test_the_same_price_twice_is_one_price() -> None:
     engines = [once("RDS:ChargedBackupUsage", "GB-Mo", text) for text in ("0.095", "0.0950000000")]
     assert loaded("rds/snapshot", *engines) == Decimal("0.095")
