@@ -45,7 +45,7 @@ def test_the_template_grants_every_feature_of_its_tier(world: World, tier: str) 
     assert [one.feature for one in done.features if not one.granted] == []
     kinds = {one.feature.partition(":")[0] for one in done.features}
     actions = {"action"} if tier == "remediate" else set()
-    assert kinds == {"discovery", "check", "costs", "metrics"} | actions
+    assert kinds == {"discovery", "check", "recommendations", "costs", "metrics"} | actions
     shown = answers.permissions(done, system_clock())
     assert shown.delta_template is None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
@@ -136,14 +137,12 @@ class Advisor:
         return _Refusal(source.action, reason)
 
 
-def _types() -> Mapping[str, frozenset[str]]:
-    types: dict[str, set[str]] = {}
-    for check in EVALUATORS:
-        types.setdefault(check.check_id, set()).update(check.types)
-    return {check_id: frozenset(found) for check_id, found in types.items()}
-
-
-_TYPES_OF = _types()
+@cache
+def _types_of(check_id: str) -> frozenset[str]:
+    """The resource types of a check: two evaluators may be one check."""
+    return frozenset(
+        type_ for check in EVALUATORS if check.check_id == check_id for type_ in check.types
+    )
 
 
 def _concerned(
@@ -154,7 +153,7 @@ def _concerned(
     if region == GLOBAL:
         return tuple(one for one in here if CHECKS[one].is_global)
     return tuple(
-        one for one in here if not CHECKS[one].is_global and not _TYPES_OF[one].isdisjoint(types)
+        one for one in here if not CHECKS[one].is_global and not _types_of(one).isdisjoint(types)
     )
 
 
