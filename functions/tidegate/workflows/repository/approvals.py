@@ -16,6 +16,7 @@ from tidegate_kit.tenancy import TenantScope, key
 from tidegate.workflows.domain import EXECUTION_KEPT, Approval, ApprovalStatus, Vote
 from tidegate.workflows.models import ApprovalItem
 from tidegate.workflows.repository.keys import place_of
+from tidegate.workflows.repository.paging import page_of
 
 
 class ApprovalChanged(Exception):
@@ -91,16 +92,7 @@ class DynamoApprovals:
         self, filters: ApprovalFilters, skip: int, limit: int, start: Mapping[str, Any] | None
     ) -> tuple[list[Approval], int, dict[str, Any] | None]:
         below = None if start is None else str(start["at"])
-        rows: list[Approval] = []
-        for row in self._newest(filters, below):
-            if skip > 0:
-                skip -= 1
-                continue
-            rows.append(row)
-            if len(rows) > limit:
-                break
-        more = len(rows) > limit
-        rows = rows[:limit]
+        rows, more = page_of(self._newest(filters, below), skip, limit)
         next_key = {"at": place_of(rows[-1].requested_at, rows[-1].id)} if more else None
         return rows, self._total(filters), next_key
 

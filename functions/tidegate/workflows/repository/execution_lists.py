@@ -15,6 +15,7 @@ from tidegate.workflows.domain import Execution, ExecutionStatus, StepProblem
 from tidegate.workflows.models import ExecutionItem, ExecutionListingItem
 from tidegate.workflows.repository.blobs import required, unpack
 from tidegate.workflows.repository.keys import execution_sk, time_key, workflow_pk
+from tidegate.workflows.repository.paging import page_of
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,10 @@ class ExecutionLists:
         start: Mapping[str, Any] | None,
     ) -> tuple[list[Execution], int, dict[str, Any] | None]:
         """Newest first: the rows of a page, the total, and the key to go on from."""
-        rows: list[ExecutionListingItem] = []
         below = None if start is None else str(start["at"])
-        for row in self._listings(filters, below):
-            if row.sk == below:
-                continue
-            if skip > 0:
-                skip -= 1
-                continue
-            rows.append(row)
-            if len(rows) > limit:
-                break
-        more = len(rows) > limit
-        rows = rows[:limit]
+        rows, more = page_of(
+            (row for row in self._listings(filters, below) if row.sk != below), skip, limit
+        )
         next_key = {"at": rows[-1].sk} if more else None
         return self._whole(rows), self._total(filters), next_key
 

@@ -16,6 +16,7 @@ from tidegate_kit.tenancy import TenantScope, key
 from tidegate.workflows.domain import LOG_KEPT, LogEntry, LogLevel
 from tidegate.workflows.models import LogItem
 from tidegate.workflows.repository.keys import place_of, time_key
+from tidegate.workflows.repository.paging import page_of
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,9 @@ class DynamoLogs:
     def page(
         self, filters: LogFilters, skip: int, limit: int, start: Mapping[str, Any] | None
     ) -> tuple[list[LogEntry], int, dict[str, Any] | None]:
-        rows: list[LogItem] = []
-        for row in self._newest(filters, None if start is None else str(start["at"])):
-            if skip > 0:
-                skip -= 1
-                continue
-            rows.append(row)
-            if len(rows) > limit:
-                break
-        more = len(rows) > limit
-        rows = rows[:limit]
+        rows, more = page_of(
+            self._newest(filters, None if start is None else str(start["at"])), skip, limit
+        )
         next_key = {"at": rows[-1].gsi1sk} if more else None
         return [entry_of(row) for row in rows], self._total(filters), next_key
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from tidegate_kit.dynamo import ConditionFailed, Transaction, store_errors
 from tidegate_kit.errors import NotFound
 from tidegate_kit.tenancy import TenantScope
 
-from tidegate.workflows.domain import RunSettings, Stats, Version, Workflow
+from tidegate.workflows.domain import Version, Workflow
 from tidegate.workflows.errors import VersionConflict
 from tidegate.workflows.models import (
     HookItem,
@@ -22,8 +22,15 @@ from tidegate.workflows.models import (
     WorkflowCountItem,
     WorkflowItem,
 )
-from tidegate.workflows.repository.blobs import pack, required
 from tidegate.workflows.repository.keys import place_of, version_sk, workflow_pk, workflow_sk
+from tidegate.workflows.repository.paging import page_of
+from tidegate.workflows.repository.workflow_records import (
+    search_text,
+    settings_body,
+    version_item,
+    version_of,
+    workflow_of,
+)
 
 
 @dataclass(frozen=True)
@@ -96,11 +103,11 @@ class DynamoWorkflows:
             id=workflow.id,
             name=workflow.name,
             description=workflow.description,
-            search=_search(workflow),
+            search=search_text(workflow),
             is_active=workflow.is_active,
             created_by=workflow.created_by,
             template_id=workflow.template_id,
-            settings=_settings(workflow.settings),
+            settings=settings_body(workflow.settings),
             version=workflow.version,
             revision=workflow.revision,
             callees=list(version.callees),
@@ -108,7 +115,9 @@ class DynamoWorkflows:
             updated_at=workflow.updated_at,
         )
         writes.save(item, WorkflowItem.pk.does_not_exist(), name="workflow")
-        writes.save(self._version_item(version), VersionItem.pk.does_not_exist(), name="version")
+        writes.save(
+            version_item(self._scope, version), VersionItem.pk.does_not_exist(), name="version"
+        )
         self._count(writes, {workflow.is_active: 1}, workflow.created_at)
 
     def get(self, workflow_id: str) -> Workflow:
@@ -130,9 +139,9 @@ class DynamoWorkflows:
         actions = [
             WorkflowItem.name.set(new.name),
             WorkflowItem.description.set(new.description),
-            WorkflowItem.search.set(_search(new)),
+            WorkflowItem.search.set(search_text(new)),
             WorkflowItem.is_active.set(new.is_active),
-            WorkflowItem.settings.set(_settings(new.settings)),
+            WorkflowItem.settings.set(settings_body(new.settings)),
             WorkflowItem.version.set(new.version),
             WorkflowItem.revision.set(old.revision + 1),
             WorkflowItem.updated_at.set(new.updated_at),
@@ -148,7 +157,7 @@ class DynamoWorkflows:
         )
         if version is not None:
             writes.save(
-                self._version_item(version), VersionItem.pk.does_not_exist(), name="version"
+                version_item(self._scope, version), VersionItem.pk.does_not_exist(), name="version"
             )
         if old.is_active != new.is_active:
             self._count(writes, {new.is_active: 1, old.is_active: -1}, new.updated_at)
@@ -190,23 +199,6 @@ class DynamoWorkflows:
         except ConditionFailed as lost:
             self.get(workflow.id)
             raise VersionConflict from lost
-
-    def _version_item(self, version: Version) -> VersionItem:
-        return VersionItem(
-            workflow_pk(self._scope, version.workflow_id),
-            version_sk(version.version),
-            workflow_id=version.workflow_id,
-            version=version.version,
-            created_by=version.created_by,
-            content_hash=version.content_hash,
-            definition=pack(version.definition),
-            valid=version.valid,
-            issues=[dict(issue) for issue in version.issues],
-            required_inputs=[list(path) for path in version.required_inputs],
-            callees=list(version.callees),
-            created_at=version.created_at,
-            updated_at=version.created_at,
-        )
 
     def version(self, workflow_id: str, number: int) -> Version:
         if not 1 <= number < 10**8:
@@ -266,16 +258,7 @@ class DynamoWorkflows:
         limit: int,
         start: Mapping[str, Any] | None,
     ) -> tuple[list[Workflow], int, dict[str, Any] | None]:
-        rows: list[Workflow] = []
-        for row in self._newest(filters, start):
-            if skip > 0:
-                skip -= 1
-                continue
-            rows.append(row)
-            if len(rows) > limit:
-                break
-        more = len(rows) > limit
-        rows = rows[:limit]
+        rows, more = page_of(self._newest(filters, start), skip, limit)
         next_key = {"at": place_of(rows[-1].created_at, rows[-1].id)} if more else None
         return rows, self._total(filters), next_key
 
@@ -314,62 +297,3 @@ def _condition(filters: WorkflowFilters) -> Condition | None:
         active = WorkflowItem.is_active == filters.is_active
         condition = active if condition is None else condition & active
     return condition
-
-
-def _search(workflow: Workflow) -> str:
-    return f"{workflow.name}\n{workflow.description}".casefold()
-
-
-def _settings(settings: RunSettings) -> dict[str, Any]:
-    return {
-        "max_concurrency": settings.max_concurrency,
-        "on_limit": settings.on_limit,
-        "timeout_seconds": settings.timeout_seconds,
-    }
-
-
-def workflow_of(item: WorkflowItem) -> Workflow:
-    """The domain object of a stored workflow."""
-    return Workflow(
-        id=item.id,
-        name=item.name,
-        description=item.description,
-        is_active=bool(item.is_active),
-        created_by=item.created_by,
-        created_at=item.created_at,
-        updated_at=item.updated_at,
-        version=int(item.version),
-        settings=RunSettings(**item.settings),
-        template_id=item.template_id,
-        revision=int(item.revision),
-        stats=Stats(
-            active=int(item.active),
-            queued=int(item.queued),
-            successful=int(item.successful),
-            failed=int(item.failed),
-            ended_micros=int(item.ended_micros),
-            last_execution=item.last_execution,
-        ),
-    )
-
-
-def version_of(item: VersionItem) -> Version:
-    """The domain object of a stored version."""
-    return Version(
-        workflow_id=item.workflow_id,
-        version=int(item.version),
-        created_at=item.created_at,
-        created_by=item.created_by,
-        content_hash=item.content_hash,
-        definition=required(item.definition),
-        valid=bool(item.valid),
-        issues=tuple(item.issues),
-        required_inputs=_paths(item.required_inputs),
-        callees=tuple(item.callees),
-        machine_version_arn=item.machine_version_arn,
-        plan=item.plan,
-    )
-
-
-def _paths(stored: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(path) for path in stored)
