@@ -9,6 +9,7 @@ from typing import Any
 from tidegate_kit.clock import iso, system_clock
 from tidegate_kit.errors import NotFound
 from tidegate_kit.observability import logger
+from tidegate_kit.streams import follow_each
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.identity.public import member, tenant_is_active, tenants
@@ -59,14 +60,7 @@ def follow(event: Mapping[str, Any], context: object) -> dict[str, list[dict[str
     Everything here is idempotent, so a record may come again. Names the records to bring again.
     """
     wiring.start_task()
-    failed: list[dict[str, str]] = []
-    for record in event["Records"]:
-        try:
-            _follow(record.get("dynamodb", {}))
-        except Exception:
-            logger.exception("a change of the workflows table was not followed")
-            failed.append({"itemIdentifier": record["dynamodb"]["SequenceNumber"]})
-    return {"batchItemFailures": failed}
+    return follow_each(event, _follow, "a change of the workflows table was not followed")
 
 
 def _follow(change: Mapping[str, Any]) -> None:
