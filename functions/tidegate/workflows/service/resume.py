@@ -138,11 +138,8 @@ class Resumes:
         steps = {step.step_id: step for step in self._ledger.steps(old.id)}
         same = execution.workflow_version == old.workflow_version
         reused = reusable(program, steps, same_version=same)
-        copies = [
-            self._copy(old, execution, steps[step_id])
-            for step_id in reused
-            if steps[step_id].status == "completed"
-        ]
+        # What a reused route skipped is copied too: only the first end of a step records it.
+        copies = [self._copy(old, execution, steps[step_id]) for step_id in reused]
         if copies:
             self._ledger.reuse(execution, copies)
 
@@ -153,7 +150,12 @@ class Resumes:
             data = self._blobs.get(place_of_execution(old.id), output)
             output = self._blobs.put(place_of_execution(new.id), data)
         return replace(
-            step, execution_id=new.id, output=output, reused=True, task_token=None, items=None
+            step,
+            execution_id=new.id,
+            output=output,
+            reused=step.status == "completed",
+            task_token=None,
+            items=None,
         )
 
 
