@@ -190,15 +190,15 @@ def test_decisions_are_recorded_and_replayed(client: ApiClient, owner: SignedIn)
     }
     path = f"{POLICIES}/simulate"
     assert client.post(path, json={"policies": []}, headers=owner.headers).json() == {
-        "evaluated": 2, "unchanged": 2, "changed": [], "monthly_affected": "0",
+        "evaluated": 2, "unchanged": 2, "changed": [], "monthly_affected": "0.00",
     }  # fmt: skip
     answer = client.post(path, json={"policies": [{"text": FORBID}]}, headers=owner.headers)
     result = answer.json()
-    assert (result["evaluated"], result["unchanged"], result["monthly_affected"]) == (2, 1, "12.5")
+    assert (result["evaluated"], result["unchanged"], result["monthly_affected"]) == (2, 1, "12.50")
     (changed,) = result["changed"]
     assert changed["decision_id"] == decided.id
     assert (changed["before"], changed["after"]) == ("require_approval", "deny")
-    assert changed["monthly"] == "12.5"
+    assert changed["monthly"] == "12.50"
     (aws,) = (
         one for one in client.get(POLICIES, headers=owner.headers).json()["policies"]
         if one["name"] == AWS_NAME

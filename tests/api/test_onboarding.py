@@ -107,7 +107,7 @@ def test_the_callers_own_connected_account_is_a_conflict(world: World) -> None:
         {"account_id": CUSTOMER_ACCOUNT, "regions": ["eu-west-1", "eu-west-1"]},
         {"account_id": CUSTOMER_ACCOUNT, "regions": "eu-west-1"},
         {"account_id": CUSTOMER_ACCOUNT, "label": ""},
-        {"account_id": CUSTOMER_ACCOUNT, "label": "x" * 201},
+        {"account_id": CUSTOMER_ACCOUNT, "label": "x" * 2001},
         {"account_id": CUSTOMER_ACCOUNT, "label": "a\x00b"},
         {"account_id": CUSTOMER_ACCOUNT, "status": "connected"},
     ],

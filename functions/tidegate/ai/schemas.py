@@ -9,7 +9,7 @@ from tidegate_kit.http import ApiModel, RequestModel, Text, Timestamp
 from tidegate_kit.http.schema import NotNull
 
 Content = Annotated[Text, StringConstraints(min_length=1, max_length=100_000)]
-Short = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+Short = Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
 Dollars = Annotated[
     str, StringConstraints(pattern=r"^(0|[1-9]\d{0,8})(\.\d{1,9})?$"), Field(examples=["25.00"])
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime
 
+from tidegate_kit.money import money_text
+
 from tidegate.governance.chain import Entry, Verification
 from tidegate.governance.domain import Approval, Policy, RecordedDecision
 from tidegate.governance.schemas import (
@@ -61,13 +63,13 @@ def simulation(found: Simulated) -> SimulationModel:
             resource=_resource(each.recorded),
             before=each.recorded.decision.effect,
             after=each.after,
-            monthly=None if each.monthly is None else str(each.monthly),
+            monthly=None if each.monthly is None else money_text(each.monthly),
         )
         for each in found.shown
     ]
     return SimulationModel(
         evaluated=found.evaluated, unchanged=found.unchanged, changed=changed,
-        monthly_affected=str(found.monthly_affected),
+        monthly_affected=money_text(found.monthly_affected),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
 Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]{1,16}){1,2}-[0-9]{1,2}$")]
 # An account of another partition cannot trust a role of this one (G6).
 _OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe-")
-Label = Annotated[Line, Field(min_length=1, max_length=200)]
+Label = Annotated[Line, Field(min_length=1, max_length=2000)]
 KeyText = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
 RoleArnText = Annotated[str, Field(min_length=1, max_length=2000)]
 ServiceName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
