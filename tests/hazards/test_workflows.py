@@ -320,7 +320,7 @@ def test_two_resumes_are_one(engine: EngineMachines) -> None:
 
 @pytest.mark.hazard("E28")
 def test_a_task_token_is_shown_nowhere(engine: EngineMachines) -> None:
-    """E28 an approval's task token is in no answer and no log, and works for its step alone."""
+    """E28 an approval's task token is in no answer and no log, and dead after a cancel."""
     ask = node("ask", "approval", title="?")
     workflow = make(graph(node("s", "start"), ask, edge("s", "ask")))
     run = begin(workflow)
@@ -342,7 +342,7 @@ def _all_logs() -> Any:
 
 @pytest.mark.hazard("E30")
 def test_an_approval_in_a_skipped_branch_parks_nothing(engine: EngineMachines) -> None:
-    """E30 a skipped approval neither asks nor waits; one in a loop is asked for each item."""
+    """E30 a skipped approval neither asks nor waits; nothing behind one that waits runs."""
     ask = node("ask", "approval", title="?")
     choose = node("c", "condition", condition={"left": "{{go}}", "op": "eq", "right": True})
     workflow = make(
