@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 from tidegate.workflows import wiring
-from tidegate.workflows.domain import Blob, Execution, RunSettings
+from tidegate.workflows.domain import Blob, Execution, RunSettings, Step
 from tidegate.workflows.errors import ConfirmationRequired
 from tidegate.workflows.nodes import StepCall, run_node
+from tidegate.workflows.repository.ledger import DynamoLedger
 from tidegate.workflows.service.executions import Start
 from tidegate.workflows.service.outcome import place_of_execution
 from tidegate.workflows.service.program import Program
@@ -236,6 +237,14 @@ def _go_on(lab: Lab, first: dict[str, Any], second: dict[str, Any]) -> ResumePla
     return plan
 
 
+COPY = DynamoLedger.reuse
+
+
+def without_what_was_skipped(self: DynamoLedger, execution: Execution, steps: list[Step]) -> None:
+    """Only completed steps copied into the new run."""
+    COPY(self, execution, [step for step in steps if step.status == "completed"])
+
+
 @pytest.mark.hazard("E22")
 @pytest.mark.parametrize("seed", range(GRAPHS))
 def test_a_resumed_run_ends_as_a_full_one_and_runs_what_its_plan_said(lab: Lab, seed: int) -> None:
@@ -275,6 +284,9 @@ def two_branches(first: int, absent: str) -> dict[str, Any]:
 @pytest.mark.bite("tidegate.workflows.service.resume.reusable", repeats_nothing)
 @pytest.mark.bite("tidegate.workflows.service.resume.reusable", by_own_data)
 @pytest.mark.bite("tidegate.workflows.service.resume._effects", returns=())
+@pytest.mark.bite(
+    "tidegate.workflows.repository.ledger.DynamoLedger.reuse", without_what_was_skipped
+)
 def test_a_repair_runs_again_what_it_changed_and_asks_for_effects(lab: Lab) -> None:
     """E22: one branch is reused with its effect and what it skipped, the changed one asks first."""
     plan = _go_on(lab, two_branches(1, "{{trigger.absent}}"), two_branches(2, "there"))

@@ -289,6 +289,28 @@ def test_since_is_a_number_that_was_reached(handshake: Handshake, sockets: Socke
     assert (marker["type"], marker["data"]["action"]) == ("control", "replay_truncated")
 
 
+@pytest.mark.hazard("B22")
+@pytest.mark.bite("tidegate.realtime.service.handshake.check_member", lambda *_: None)
+def test_a_replay_is_of_ones_own_stream_and_for_living_members(
+    handshake: Handshake, sockets: Sockets
+) -> None:
+    """B22: another tenant's sequence replays nothing; a revoked member gets nothing."""
+    member, other = sign_in(), sign_in()
+    tell(scope_of(member), 2)
+    tell(scope_of(other), 5)
+    connect(handshake, member, "c", since="3")
+    Delivery(scope_of(member), sockets, system_clock).to_all()
+    (marker,) = sockets.frames["c"]
+    assert marker["data"]["action"] == "replay_truncated"
+    ticket = ticket_for(member, "late")
+    session = SessionItem(f"T#{member.tenant_id}", session_key(member.user_id, member.session_id))
+    session.update(actions=[SessionItem.revoked_at.set(system_clock())])
+    with pytest.raises(Refused):
+        handshake.open("late", {"client_id": "late", "ticket": ticket, "since": "0"})
+    Delivery(scope_of(member), sockets, system_clock).to_all()
+    assert sockets.sequences("late") == []
+
+
 def test_expired_events_are_told_as_a_gap(handshake: Handshake, sockets: Sockets) -> None:
     member = sign_in()
     scope = scope_of(member)
