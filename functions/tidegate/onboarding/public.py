@@ -118,7 +118,8 @@ def open_session(
     stored = DynamoRegistrations(TenantScope(opened.tenant_id)).get(opened.id)
     if stored is None or stored.sealed_keys is None:
         raise NotFound
-    return access.with_keys(*open_keys(kms_sealer(settings), stored))
+    keys = open_keys(kms_sealer(settings), stored)
+    return access.with_keys(*keys, account_id=opened.account_id)
 
 
 def disconnect(

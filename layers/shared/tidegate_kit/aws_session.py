@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tidegate_kit.clients import platform_client
 from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.errors import ServiceUnavailable
+from tidegate_kit.observability import record_aws_call
 from tidegate_kit.settings import Settings
 
 Purpose = Literal["probe", "read", "plan"]
@@ -60,6 +61,9 @@ class Keys:
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
+    # Whose account they open, and which, so that calls are counted for them (contract 2.7, usage).
+    tenant_id: str | None = None
+    account_id: str | None = None
 
 
 @dataclass
@@ -73,7 +77,7 @@ class CustomerSession:
     def client(self, service: str, region: str) -> Any:
         """A boto3 client with adaptive retry (G17), kept for the session."""
         if (service, region) not in self._clients:
-            self._clients[service, region] = boto3.client(  # type: ignore[call-overload]
+            made = boto3.client(  # type: ignore[call-overload]
                 service,
                 region_name=region,
                 aws_access_key_id=self.keys.access_key_id,
@@ -81,7 +85,26 @@ class CustomerSession:
                 aws_session_token=self.keys.session_token,
                 config=self.config,
             )
+            self._count_calls(made, service)
+            self._clients[service, region] = made
         return self._clients[service, region]
+
+    def _count_calls(self, client: Any, service: str) -> None:
+        """Log each call: botocore emits one of these events at its end, after all its retries."""
+        tenant_id, account_id = self.keys.tenant_id, self.keys.account_id
+        if tenant_id is None:
+            return  # the platform's own roles
+
+        def ended(model: Any, http_response: Any, **_: Any) -> None:
+            status = int(http_response.status_code)
+            record_aws_call(tenant_id, account_id, service, str(model.name), status)
+
+        def unanswered(event_name: str, **_: Any) -> None:
+            operation = event_name.rpartition(".")[2]  # after-call-error.<service>.<operation>
+            record_aws_call(tenant_id, account_id, service, operation, None)
+
+        client.meta.events.register("after-call", ended)
+        client.meta.events.register("after-call-error", unanswered)
 
     def expired(self, now: datetime) -> bool:
         """True when the keys end within two minutes."""
@@ -168,14 +191,22 @@ class CustomerAccess:
         if tagged:
             request["Tags"] = self._tags(purpose)
         sts = self._hub_session().client("sts", self._region)
-        session = CustomerSession(_assume(sts, request), self._config)
+        keys = replace(
+            _assume(sts, request), tenant_id=self._tenant_id, account_id=role_arn.split(":")[4]
+        )
+        session = CustomerSession(keys, self._config)
         if purpose != "probe":
             self._sessions[key] = session
         return session
 
-    def with_keys(self, access_key_id: str, secret_access_key: str) -> CustomerSession:
+    def with_keys(
+        self, access_key_id: str, secret_access_key: str, account_id: str | None = None
+    ) -> CustomerSession:
         """A session on a customer's own long-lived keys (credentials accounts, ONB-7)."""
-        return CustomerSession(Keys(access_key_id, secret_access_key), self._config)
+        keys = Keys(
+            access_key_id, secret_access_key, tenant_id=self._tenant_id, account_id=account_id
+        )
+        return CustomerSession(keys, self._config)
 
     @property
     def _region(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
+from tidegate_kit.clock import system_clock
 from tidegate_kit.settings import Settings
 
 _TOKEN = re.compile(
@@ -108,3 +109,36 @@ def record_call(
         "_aws": {"Timestamp": int(moment.timestamp() * 1000), "CloudWatchMetrics": _METRICS},
     }
     sys.stdout.write(json.dumps(record, separators=(",", ":")) + "\n")
+
+
+_AWS_METRICS = [
+    {
+        "Namespace": "Tidegate",
+        "Dimensions": [["domain", "stage"], ["domain", "stage", "aws_service"]],
+        "Metrics": [{"Name": "AwsCalls", "Unit": "Count"}, {"Name": "AwsErrors", "Unit": "Count"}],
+    }
+]
+
+
+def record_aws_call(
+    tenant_id: str, account_id: str | None, service: str, operation: str, status: int | None
+) -> None:
+    """The line of a call into a customer's account: log record and metrics in one.
+
+    service and operation in botocore's names ("ec2", "DescribeVolumes"); status of HTTP, None
+    where nothing answered; account_id None while the account of given keys is not known yet.
+    """
+    logger.info(
+        "aws call",
+        tenant_id=tenant_id,
+        account_id=account_id,
+        aws_service=service,
+        aws_operation=operation,
+        status=status,
+        AwsCalls=1,
+        AwsErrors=0 if status is not None and status < 400 else 1,
+        _aws={
+            "Timestamp": int(system_clock().timestamp() * 1000),
+            "CloudWatchMetrics": _AWS_METRICS,
+        },
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,10 @@ from tidegate_kit.observability import logger
 from tidegate.monitoring.domain import Measurement
 
 CALL = "call"
+AWS_CALL = "aws call"
+# https://aws.amazon.com/aws-cost-management/aws-cost-explorer/pricing/: USD 0.01 a request, in
+# thousand-millionths. Everything else that is called answers for nothing.
+_PRICES = {"ce": 10_000_000}
 _FIRST_FAILURE = 400
 _EXECUTION_ENDS = {
     "workflow.execution.completed": True,
@@ -40,6 +44,8 @@ def read_log_batch(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def calls_in(events: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str | None, Measurement]]:
     """(tenant or None, measurement) of each line of a finished call; other lines are passed over.
 
+    Calls of clients are told by the edge, those into customers' accounts by their sessions.
+
     A line that looks like a call and cannot be read is told and left out: it would stop the rest.
     """
     for event in events:
@@ -47,10 +53,11 @@ def calls_in(events: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str | None, 
             line = json.loads(event["message"])
         except ValueError:
             continue  # START, END, REPORT, a trace of the runtime
-        if not isinstance(line, dict) or line.get("message") != CALL:
+        read = _LINES.get(line.get("message")) if isinstance(line, dict) else None
+        if read is None:
             continue
         try:
-            yield line["tenant_id"], _call(str(event["id"]), line)
+            yield line["tenant_id"], read(str(event["id"]), line)
         except (KeyError, TypeError, ValueError) as error:
             logger.error("a call's log line cannot be counted", cause=repr(error))
 
@@ -68,6 +75,24 @@ def _call(event_id: str, line: Mapping[str, Any]) -> Measurement:
         micros=round(float(line["Latency"]) * 1000),
         labels=labels,
     )
+
+
+def _aws_call(event_id: str, line: Mapping[str, Any]) -> Measurement:
+    answered, account = line["AwsErrors"] == 0, line.get("account_id")
+    return Measurement(
+        id=event_id,
+        kind="aws",
+        at=datetime.fromisoformat(line["timestamp"]),
+        ok=answered,
+        cost_nanos=_PRICES.get(line["aws_service"], 0) if answered else 0,
+        labels={"account": account} if account else {},
+    )
+
+
+_LINES: Mapping[Any, Callable[[str, Mapping[str, Any]], Measurement]] = {
+    CALL: _call,
+    AWS_CALL: _aws_call,
+}
 
 
 def execution_in(event: Mapping[str, Any]) -> tuple[str, Measurement] | None:
