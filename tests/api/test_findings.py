@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from tidegate.discovery.public import Coverage
+from tidegate.findings.public import open_summary
 from tidegate.findings.routes import router
 from tidegate.onboarding.domain import Registration
 from tidegate_kit.clock import FixedClock, iso
@@ -19,7 +20,8 @@ from tidegate_kit.tenancy import TenantScope
 
 from tests.builders.accounts import add_account
 from tests.builders.api import ApiClient
-from tests.builders.findings import NOW, Line, covered
+from tests.builders.findings import NOW, Line, ago, covered, line
+from tests.builders.findings import value as measured
 from tests.builders.findings_cases import CASES
 from tests.builders.findings_store import make_bucket_and_machine, record, run_refresh
 from tests.builders.members import SignedIn, sign_in
@@ -210,6 +212,38 @@ def test_an_exception_takes_a_finding_out_of_the_totals_until_it_expires(
     assert call("DELETE", f"/waste/exceptions/{made['id']}") == {"id": made["id"], "deleted": True}
     assert call("GET", "/waste/findings?status=open")["total"] == 2
     call("DELETE", f"/waste/exceptions/{made['id']}", expect=404)
+
+
+def test_no_saving_is_promised_twice(
+    call: Call, account: Registration, refreshed: Callable[..., None], clock: FixedClock
+) -> None:
+    """An unattached gp2 volume: deleting it or changing its type, and never both (ADR 0027)."""
+    found = line(
+        "ec2:volume", "vol-both", state="available",
+        attributes={"volume_type": "gp2", "size_gib": 2000, "created_at": ago(60)},
+        metrics={"attached_samples": measured(None)},
+    )  # fmt: skip
+    record(account, [found])
+    refreshed()
+    scope = TenantScope(account.tenant_id)
+
+    def totals() -> tuple[str, str, Decimal]:
+        shown = [call("GET", f"/{name}/summary") for name in ("waste", "storage")]
+        for one in shown:
+            assert one["identified_monthly"] == one["by_check"][0]["monthly"]
+        both = open_summary(scope, clock, top=0).identified_monthly
+        return shown[0]["identified_monthly"], shown[1]["identified_monthly"], both
+
+    assert totals() == ("200.00", "20.00", Decimal(200))
+    refreshed(["storage"])
+    assert totals() == ("200.00", "20.00", Decimal(200)), "the other group's checks did not run"
+    simulated = call("POST", "/waste/simulate", {})
+    assert simulated["before"]["monthly"] == "200.00"
+    greatest = call("GET", "/waste/findings")["findings"][0]
+    until = iso(clock() + timedelta(days=9))
+    wish = {"finding_id": greatest["id"], "owner": "ops", "reason": "it is kept"}
+    call("POST", "/waste/exceptions", {**wish, "expires_at": until}, 201)
+    assert open_summary(scope, clock, top=0).identified_monthly == Decimal(20)
 
 
 def test_thresholds_are_merged_and_count_from_the_next_refresh_on(

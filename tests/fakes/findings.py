@@ -26,6 +26,7 @@ from tidegate.findings.errors import (
     RefreshRunning,
 )
 from tidegate.findings.exceptions import seen
+from tidegate.findings.overlap import Cluster
 from tidegate.findings.repository import Place, Thresholds
 from tidegate.findings.service.queries import place_of
 from tidegate_kit.dynamo import Transaction
@@ -55,6 +56,7 @@ class MemoryFindings:
         self.rows: dict[str, Finding] = {}
         self.old: list[Finding] = []
         self.region: dict[tuple[str, int, str], RegionStates] = {}
+        self.linked: dict[tuple[str, int, str], list[Cluster]] = {}
         self.moves: list[tuple[int, Finding]] = []
         self._living = living
 
@@ -104,6 +106,27 @@ class MemoryFindings:
             raise ChangedMeanwhile
         for _, after in moves:
             self.rows[after.id] = after
+
+    def save_overlaps(
+        self,
+        account_id: str,
+        generation: int,
+        region: str,
+        clusters: Sequence[Cluster],
+        now: datetime,
+    ) -> None:
+        self.linked.pop((account_id, generation, region), None)
+        if clusters:
+            self.linked[account_id, generation, region] = list(clusters)
+
+    def overlaps(self) -> list[Cluster]:
+        present = self._living.every()
+        return [
+            cluster
+            for (account, generation, _), found in self.linked.items()
+            if present.get(account) == generation
+            for cluster in found
+        ]
 
     def active(self, account_id: str, generation: int, unit_region: str) -> dict[str, str]:
         return {
@@ -205,10 +228,13 @@ class MemoryFindings:
             del self.rows[id_]
         if gone:
             return len(gone)
-        states = [key for key in self.region if key[0] == account_id and key[1] < present][:limit]
-        for key in states:
-            del self.region[key]
-        return len(states)
+        for kept in (self.region, self.linked):
+            old = [key for key in kept if key[0] == account_id and key[1] < present][:limit]
+            for key in old:
+                del kept[key]
+            if old:
+                return len(old)
+        return 0
 
     def delete_any(self, limit: int) -> int:
         gone = list(self.rows)[:limit]

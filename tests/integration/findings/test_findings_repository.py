@@ -32,6 +32,7 @@ from tidegate.findings.errors import (
     RefreshRunning,
 )
 from tidegate.findings.exceptions import under
+from tidegate.findings.overlap import Claim, Cluster, promised_twice
 from tidegate.findings.repository import (
     DynamoExceptions,
     DynamoFindings,
@@ -349,3 +350,26 @@ def test_a_tenant_is_forgotten(stores: Stores) -> None:
     while stores.findings.delete_any(20):
         pass
     assert stores.findings.counts() == []
+
+
+def test_overlaps_are_replaced_by_region_and_go_with_the_accounts_life(stores: Stores) -> None:
+    def cluster(*names: str) -> Cluster:
+        return tuple(Claim(n, "c", Decimal("1.5"), frozenset({"0", n})) for n in names)
+
+    store = stores.findings
+    stores.living.present = {ACCOUNT: 0}
+    many = [cluster(f"a{number}", f"b{number}") for number in range(2001)]
+    store.save_overlaps(ACCOUNT, 0, "us-east-1", many, NOW)
+    store.save_overlaps(ACCOUNT, 0, "eu-west-1", [cluster("x", "y", "z")], NOW)
+    assert len(store.overlaps()) == 2002
+    store.save_overlaps(ACCOUNT, 0, "us-east-1", [cluster("p", "q")], NOW)
+    found = [[one.finding_id for one in cluster] for cluster in store.overlaps()]
+    assert sorted(found) == [["p", "q"], ["x", "y", "z"]]
+    [pair] = [one for one in store.overlaps() if len(one) == 2]
+    assert promised_twice(pair) == Decimal("1.5")
+    store.save_overlaps(ACCOUNT, 0, "us-east-1", [], NOW)
+    assert len(store.overlaps()) == 1
+    stores.living.present = {ACCOUNT: 1}
+    assert store.overlaps() == []
+    assert store.delete_some(ACCOUNT, 1, 10) == 1
+    assert store.delete_some(ACCOUNT, 1, 10) == 0

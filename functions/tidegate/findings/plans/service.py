@@ -19,6 +19,7 @@ from tidegate.discovery.public import ReadAgainFailed
 from tidegate.findings.actions import ACTIONS, checked_parameters
 from tidegate.findings.domain import Finding, Findings, Saving
 from tidegate.findings.errors import FindingInPlan
+from tidegate.findings.overlap import exclusive
 from tidegate.findings.plans.approval import ask, expiry, must_be_bound, new_approval, strictest
 from tidegate.findings.plans.domain import (
     RUNNING,
@@ -141,7 +142,7 @@ class PlanService:
             if finding.status != "open":
                 raise FindingNotOpen(details=[Detail(f"finding_ids.{place}", "is not open")])
         items = tuple(self._item(place, finding) for place, finding in enumerate(chosen))
-        if len({item.arn for item in items}) != len(items):
+        if len({item.arn for item in items}) != len(items) or exclusive(chosen):
             text = "two findings are about one resource: plan them one after the other"
             raise Unprocessable(details=[Detail("finding_ids", text)])
         if not all(self.accounts.allows(item) for item in items):

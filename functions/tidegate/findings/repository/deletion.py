@@ -18,8 +18,9 @@ from tidegate.findings.errors import ChangedMeanwhile
 from tidegate.findings.models import CountItem, FindingItem, PointerItem, StatesItem
 from tidegate.findings.repository import records
 from tidegate.findings.repository.findings import Delta, FindingRows, pointer_sk
+from tidegate.findings.repository.overlaps import OverlapItem
 
-_Row = PointerItem | CountItem | StatesItem
+_Row = PointerItem | CountItem | StatesItem | OverlapItem
 
 
 class FindingDeletion(FindingRows):
@@ -67,12 +68,13 @@ class FindingDeletion(FindingRows):
         rows = [
             *self._old(CountItem, "COUNT", account_id, present, limit),
             *self._old(StatesItem, "STATES", account_id, present, limit),
+            *self._old(OverlapItem, "OVERLAP", account_id, present, limit),
         ][:limit]
         return batch_delete(CountItem, [(row.pk, row.sk) for row in rows]) if rows else 0
 
     def _old(
         self,
-        model: type[PointerItem] | type[CountItem] | type[StatesItem],
+        model: type[PointerItem] | type[CountItem] | type[StatesItem] | type[OverlapItem],
         prefix: str,
         account_id: str,
         present: int,

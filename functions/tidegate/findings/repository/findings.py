@@ -24,7 +24,8 @@ from tidegate.findings.domain import (
 from tidegate.findings.errors import ChangedMeanwhile, FindingInPlan
 from tidegate.findings.exceptions import seen
 from tidegate.findings.models import CountItem, FindingItem, PointerItem, StatesItem
-from tidegate.findings.repository import records
+from tidegate.findings.overlap import Cluster
+from tidegate.findings.repository import overlaps, records
 from tidegate.findings.repository.ports import Living, Place
 
 _BATCH = 25  # findings of one transaction: at most 4 writes each
@@ -198,6 +199,19 @@ class FindingRows:
                 )
         except ConditionFailed:
             return  # a newer inventory was evaluated meanwhile
+
+    def save_overlaps(
+        self,
+        account_id: str,
+        generation: int,
+        region: str,
+        clusters: Sequence[Cluster],
+        now: datetime,
+    ) -> None:
+        overlaps.save_overlaps(self._scope, (account_id, generation, region), clusters, now)
+
+    def overlaps(self) -> list[Cluster]:
+        return overlaps.overlaps(self._scope, self._living)
 
     def region_states(self, account_id: str, generation: int, region: str) -> RegionStates | None:
         sk = key("STATES", account_id, str(generation), region)

@@ -19,6 +19,7 @@ from tidegate.findings.domain import (
     RegionStates,
     Status,
 )
+from tidegate.findings.overlap import Cluster
 
 # A finding's place in a list, which runs from high to low: first sighting, id.
 Place = tuple[str, str]
@@ -72,6 +73,19 @@ class FindingStore(Findings, Protocol):
 
     def states(self) -> list[RegionStates]:
         """The states of the present generations."""
+
+    def save_overlaps(
+        self,
+        account_id: str,
+        generation: int,
+        region: str,
+        clusters: Sequence[Cluster],
+        now: datetime,
+    ) -> None:
+        """Replace what excludes each other among a region's findings."""
+
+    def overlaps(self) -> list[Cluster]:
+        """What excludes each other among the findings of the present generations."""
 
     def old_resolved(
         self, account_id: str, generation: int, before: datetime, limit: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +25,7 @@ from tidegate.findings.domain import (
     Status,
 )
 from tidegate.findings.exceptions import seen
+from tidegate.findings.overlap import promised_twice
 from tidegate.findings.repository import FindingStore, Place
 
 _ZERO = Decimal(0)
@@ -41,7 +43,11 @@ class CheckTotal:
 
 @dataclass(frozen=True)
 class Summary:
-    """Open findings in numbers (contract 2.10 summary), and how many checks could be judged."""
+    """Open findings in numbers (contract 2.10 summary), and how many checks could be judged.
+
+    `identified_monthly` is what can be saved: it counts once what several checks promise, so it may
+    be less than the sum of `by_check` (ADR 0027).
+    """
 
     identified_monthly: Decimal
     open: int
@@ -146,14 +152,17 @@ class Queries:
         for count in self._store.counts():
             if count.group in groups:
                 _add(open_, count)
+        aside: set[str] = set()
         for group in groups:
             for finding in self._put_aside(group, FindingFilters()):
                 _take_off(open_, finding)
+                aside.add(finding.id)
         stored = self._store.states()
         states = [s for region in stored for s in region.states if _in(groups, s)]
         tally = [sum(s.state == kind for s in states) for kind in ("found", "clean", "unknown")]
         return Summary(
-            identified_monthly=sum((entry[2] for entry in open_.values()), _ZERO),
+            identified_monthly=sum((entry[2] for entry in open_.values()), _ZERO)
+            - self._promised_twice(groups, aside),
             open=sum(entry[0] for entry in open_.values()),
             priced=sum(entry[1] for entry in open_.values()),
             found=tally[0],
@@ -165,6 +174,19 @@ class Queries:
                 if entry[0]
             ),
             as_of=max((s.checked_at for s in states), default=None),
+        )
+
+    def _promised_twice(self, groups: Sequence[Group], aside: AbstractSet[str]) -> Decimal:
+        """USD a month that open findings of the groups promise beside a greater one."""
+        checks = {check_id for check_id, check in CHECKS.items() if check.group in groups}
+        return sum(
+            (
+                promised_twice(
+                    [c for c in cluster if c.check_id in checks and c.finding_id not in aside]
+                )
+                for cluster in self._store.overlaps()
+            ),
+            _ZERO,
         )
 
     def states(self, group: Group) -> dict[str, list[tuple[RegionStates, CheckState]]]:

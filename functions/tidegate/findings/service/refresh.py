@@ -172,6 +172,8 @@ def _evaluate_region(
     states = evaluate(inventory, region, rules, lambda one: writer.take(advice.beside(one)))
     states = advice.noted(states)
     writer.end(states)
+    clusters = writer.overlaps()
+    parts.findings.save_overlaps(inventory.account_id, inventory.generation, region, clusters, now)
     # A refresh of some checks, or after a discovery of some services, keeps the rest as it was.
     before = () if known is None else known.states
     present = {state.check_id: state for state in (*before, *states)}

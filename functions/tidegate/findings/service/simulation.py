@@ -11,6 +11,7 @@ from typing import Any
 from tidegate.discovery.public import Inventory
 from tidegate.findings.checks import EVALUATORS
 from tidegate.findings.domain import State
+from tidegate.findings.overlap import Claim, promised_twice, things_of
 from tidegate.findings.prices.book import PriceBook
 from tidegate.findings.repository import Thresholds
 from tidegate.findings.service.evaluation import Found, Outcome, Rules, evaluate, regions
@@ -26,16 +27,25 @@ class Side:
     found: int = 0
     monthly: Decimal = Decimal(0)
     outcomes: dict[tuple[str, str], State] = field(default_factory=dict)
+    claims: list[Claim] = field(default_factory=list)
 
     def take(self, outcome: Outcome) -> None:
         """Count an outcome."""
         key = (outcome.check.check_id, outcome.line["arn"])
         if isinstance(outcome, Found):
             self.found += 1
-            self.monthly += outcome.hit.saving.monthly or Decimal(0)
+            monthly = outcome.hit.saving.monthly or Decimal(0)
+            self.monthly += monthly
+            things = things_of(key[0], outcome.line["type"], key[1], outcome.hit.evidence)
+            self.claims.append(Claim("/".join(key), key[0], monthly, things))
             self.outcomes[key] = "found"
         else:
             self.outcomes[key] = "unknown"
+
+    def settle(self) -> None:
+        """Count once what several checks promise; the outcomes of a region are in."""
+        self.monthly -= promised_twice(self.claims)
+        self.claims = []
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,8 @@ def simulate(
         for region in regions(inventory):
             evaluate(inventory, region, old, before.take)
             evaluate(inventory, region, new, after.take)
+            before.settle()
+            after.settle()
     return Simulation(
         snapshot_at=max(taken, default=None),
         before=before,

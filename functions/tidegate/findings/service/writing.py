@@ -17,6 +17,7 @@ from tidegate.findings.domain import (
 )
 from tidegate.findings.errors import ChangedMeanwhile
 from tidegate.findings.exceptions import under
+from tidegate.findings.overlap import Claim, Cluster, claim_of, clusters
 from tidegate.findings.repository import FindingStore
 from tidegate.findings.service.evaluation import Found, Outcome
 
@@ -51,6 +52,8 @@ class Writer:
         self._seen_at = seen_at
         self._now = now
         self._left: dict[str, str] = {}
+        self._claims: dict[str, Claim] = {}
+        self._unjudged: set[str] = set()
         self._batch: dict[str, Finding] = {}
 
     def begin(self, account_id: str) -> None:
@@ -61,11 +64,29 @@ class Writer:
         """Hear of one outcome."""
         check_id, arn = outcome.check.check_id, outcome.line["arn"]
         id_ = finding_id(self._tenant_id, check_id, arn)
-        self._left.pop(id_, None)  # not to be resolved: found again, or not known
+        known = self._left.pop(id_, None)  # not to be resolved: found again, or not known
         if isinstance(outcome, Found):
-            self._batch[id_] = self._finding(id_, outcome)
+            made = self._batch[id_] = self._finding(id_, outcome)
+            self._note(made)
             if len(self._batch) >= _BATCH:
                 self.flush()
+        elif known is not None:
+            self._unjudged.add(id_)
+
+    def _note(self, finding: Finding) -> None:
+        claim = claim_of(finding)
+        if claim is not None:
+            self._claims[finding.id] = claim
+
+    def overlaps(self) -> list[Cluster]:
+        """After `end`: which findings of the region exclude each other, those too that were not
+        judged this time."""
+        rest = sorted((self._unjudged | self._left.keys()) - self._claims.keys())
+        for start in range(0, len(rest), _BATCH):
+            for finding in self._store.stored(rest[start : start + _BATCH]).values():
+                if finding.active and finding.generation == self._generation:
+                    self._note(finding)
+        return clusters(self._claims.values())
 
     def end(self, states: Sequence[CheckState]) -> None:
         """Write the rest, and resolve what complete listings did not have any more."""
