@@ -24,7 +24,10 @@ from tidegate.findings.actions import ACTIONS, Action, ActionRefused, Job
 from tidegate.findings.plans.domain import ENDED_STEPS, Entry, PlanItem, Problem
 
 MAX_LOOKS: Final = 48
-_BUSY: Final = ("Throttl", "RequestLimitExceeded", "TooManyRequests", "SlowDown", "Unavailable")
+_BUSY: Final = (
+    "Throttl", "RequestLimitExceeded", "ThroughputExceeded", "TooManyRequests", "SlowDown",
+    "Unavailable",
+)  # fmt: skip
 _MOVED = Problem("DRIFT", "The resource is not as it was approved. Nothing was done.")
 _LOST = Problem("ACCESS_LOST", "The account refuses our role.")
 _SLOW = Problem("STILL_MOVING", "AWS has not finished in time. Look at the resource.")
