@@ -151,3 +151,18 @@ def test_err_4_a_foreign_redirect_address_is_a_bad_value(client: Caller, member:
     body = {"redirect_uri": "https://evil.example/x"}
     answer = client.post("/v1/calendar/oauth/start", json=body, headers=member.headers)
     assert refusal(answer) == (422, "VALIDATION_ERROR", ["redirect_uri"])
+
+
+@pytest.mark.parametrize(
+    "mock", [{}, {"foo": 1}, {"output": {}, "error": {}}, {"output": 1}, {"output": None}]
+)
+def test_gen_11_a_mock_is_an_output_or_an_error(
+    client: Caller, member: SignedIn, mock: dict[str, Any]
+) -> None:
+    """GEN-11: a misspelt mock is refused, and not taken for an empty output."""
+    path = f"/workflows/{workflow(client, member)['id']}/dry-run"
+    answer = client.post(path, json={"mocks": {"a": mock}}, headers=member.headers)
+    assert refusal(answer)[:2] == (422, "VALIDATION_ERROR")
+    kept = {"mocks": {"a": {"output": {"by": None, "n": [1]}}}}
+    done = client.post(path, json=kept, headers=member.headers).json()
+    assert done["output_data"] == {"by": None, "n": [1]}

@@ -11,6 +11,7 @@ from tidegate_kit.ids import new_id
 
 from tidegate.workflows.domain import RunSettings, Version, Workflow
 from tidegate.workflows.identifiers import id_from
+from tidegate.workflows.rehearsal_schemas import DryRunRequest
 from tidegate.workflows.repository.triggers import Hook, Schedule
 from tidegate.workflows.schemas import (
     ExecuteRequest,
@@ -78,6 +79,12 @@ def change_of(body: WorkflowChange) -> Change:
         settings=None if body.settings is None else run_settings(body.settings),
         expected_version=body.expected_version,
     )
+
+
+def mocks_of(body: DryRunRequest) -> dict[str, dict[str, Any]]:
+    """The mocks of a dry run by node id: {"output"} or {"error"}."""
+    mocks = body.mocks or {}
+    return {node: mock.model_dump(exclude_unset=True) for node, mock in mocks.items()}
 
 
 def run_settings(settings: WorkflowSettings) -> RunSettings:

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from tidegate.workflows.domain import Blob, Execution, LogEntry, Step
 from tidegate.workflows.errors import WorkflowExecutionFailed
 from tidegate.workflows.interpreter import DryRun
+from tidegate.workflows.rehearsal_schemas import DryRunResult, WouldCall
 from tidegate.workflows.repository.blobs import Blobs
 from tidegate.workflows.repository.ledger import Ledger
 from tidegate.workflows.schemas import (
-    DryRunResult,
     ErrorModel,
     ExecutionModel,
     ExecutionRow,
@@ -19,7 +19,6 @@ from tidegate.workflows.schemas import (
     Started,
     StepErrorModel,
     StepModel,
-    WouldCall,
 )
 from tidegate.workflows.service.outcome import place_of_execution
 

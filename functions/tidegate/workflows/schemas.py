@@ -330,32 +330,6 @@ class Resumed(ApiModel):
     plan: ResumePlanModel
 
 
-class DryRunRequest(RequestModel):
-    """POST /workflows/{id}/dry-run."""
-
-    input_data: JsonMap = {}
-    definition: Annotated[JsonMap | None, NotNull] = None
-    mocks: Annotated[dict[str, JsonMap] | None, NotNull] = None
-
-
-class WouldCall(ApiModel):
-    """What a node would do outside."""
-
-    node_id: str
-    type: str
-    summary: str
-
-
-class DryRunResult(ApiModel):
-    """A rehearsal."""
-
-    status: ExecutionStatus
-    steps: list[StepModel]
-    output_data: JsonMap | None
-    would_call: list[WouldCall]
-    warnings: list[str]
-
-
 # ---- schedules and hooks -----------------------------------------------------------------------
 
 

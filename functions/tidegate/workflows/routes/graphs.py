@@ -10,11 +10,10 @@ from tidegate_kit.http import CurrentCall, PathId
 from tidegate.workflows import answers, execution_answers
 from tidegate.workflows.compiler import mermaid, svg
 from tidegate.workflows.errors import DefinitionInvalid, ImportInvalid, MissingInput
+from tidegate.workflows.rehearsal_schemas import DryRunRequest, DryRunResult
 from tidegate.workflows.routes.context import services
 from tidegate.workflows.routes.router import router
 from tidegate.workflows.schemas import (
-    DryRunRequest,
-    DryRunResult,
     Exported,
     ImportedWorkflow,
     ImportRequest,
@@ -75,7 +74,7 @@ def workflow_asl(workflow_id: PathId, call: CurrentCall) -> Response:
 def dry_run_workflow(workflow_id: PathId, body: DryRunRequest, call: CurrentCall) -> Any:
     """Rehearse with mocks or typed samples; nothing outside is called, nothing is stored."""
     rehearsed = services(call).rehearsals.run(
-        workflow_id, body.input_data, body.definition, body.mocks or {}
+        workflow_id, body.input_data, body.definition, answers.mocks_of(body)
     )
     return execution_answers.dry_run(rehearsed, call.now)
 
