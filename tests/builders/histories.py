@@ -60,11 +60,13 @@ def read(name: str) -> dict[str, Any]:
     return loaded
 
 
-def run(engine: EngineMachines, services: Services, recorded: dict[str, Any]) -> dict[str, Any]:
-    """Run a definition to its end: {status, steps: {id: [status, output]}}."""
+def run(
+    engine: EngineMachines, services: Services, recorded: dict[str, Any], user_id: str
+) -> dict[str, Any]:
+    """Run a definition to its end for a member: {status, steps: {id: [status, output]}}."""
     draft = Draft("W", "", recorded["definition"], True, RunSettings())
     workflow = services.workflows.create(draft).workflow
-    wish = Start(new_id(), workflow.id, recorded["input"], new_id())
+    wish = Start(new_id(), workflow.id, recorded["input"], user_id)
     started = services.executions.begin(wish)
     engine.settle(10**6)
     stored = services.repositories

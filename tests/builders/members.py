@@ -96,6 +96,7 @@ def claims_for(
 def sign_in(
     *,
     tenant_id: str | None = None,
+    user_id: str | None = None,
     roles: Sequence[str] = ("user",),
     is_owner: bool = False,
     email: str | None = None,
@@ -103,7 +104,7 @@ def sign_in(
 ) -> SignedIn:
     """Store a tenant (if new), a user and a session, and sign a token for them."""
     now = clock()
-    user_id, session_id = new_id(), new_id()
+    user_id, session_id = user_id or new_id(), new_id()
     new_tenant = tenant_id is None
     tenant_id = tenant_id or new_id()
     email = email or f"{user_id}@example.com"

@@ -26,6 +26,7 @@ from tidegate.pipelines.service.work import Parts
 from tidegate.pipelines.stages import WORKS
 from tidegate_kit.budgets import Budgets, BudgetStore
 from tidegate_kit.clock import FixedClock
+from tidegate_kit.errors import PolicyDenied
 from tidegate_kit.ids import new_id
 
 from tests.fakes.budgets import MemoryBudgets
@@ -62,6 +63,7 @@ class World:
     denied: dict[str, str] = field(default_factory=dict)
     failing: dict[str, Exception] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    forbidden: set[str] = field(default_factory=set)
     # files, findings, lab
     uploaded: dict[str, tuple[str, str]] = field(default_factory=dict)
     refreshes: list[str] = field(default_factory=list)
@@ -133,8 +135,14 @@ class World:
             self.executions,
             lambda execution: self.launched.append(execution.id),
             self.stopped.append,
+            self.permit,
             self.clock,
         )
+
+    def permit(self, name: PipelineName) -> None:
+        """The policies: they deny what is in `forbidden`."""
+        if name in self.forbidden:
+            raise PolicyDenied
 
     def parts(self, has_time: Callable[[], bool] = lambda: True) -> Parts:
         """The parts of the stages."""

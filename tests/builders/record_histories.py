@@ -6,11 +6,11 @@ import json
 
 import pytest
 from tidegate.workflows import wiring
-from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings
 from tidegate_kit.tenancy import TenantScope
 
 from tests.builders import histories
+from tests.builders.members import sign_in
 from tests.builders.workflows import ENVIRONMENT, install_engine, make_bucket
 
 
@@ -21,9 +21,10 @@ def test_record(platform: Settings, monkeypatch: pytest.MonkeyPatch, name: str) 
     make_bucket()
     engine = install_engine(monkeypatch)
     definition, given = histories.WANTED[name]
-    services = wiring.services_of(TenantScope(new_id()), new_id())
+    member = sign_in()
+    services = wiring.services_of(TenantScope(member.tenant_id), member.user_id)
     recorded = {"definition": definition, "input": given}
-    ended = histories.run(engine, services, recorded)
+    ended = histories.run(engine, services, recorded, member.user_id)
     (machine,) = engine.machines.values()
     text = json.dumps({**recorded, "machine": machine, "ended": ended}, indent=1, sort_keys=True)
     (histories.FOLDER / f"{name}.json").write_text(text + "\n")

@@ -24,6 +24,7 @@ from tidegate_kit.webhooks import (
     signed_headers,
 )
 
+from tests.builders.members import sign_in
 from tests.builders.workflows import ENVIRONMENT, chain, install_engine, make_bucket, node
 from tests.fakes.races import race
 
@@ -34,12 +35,13 @@ class Hooked:
     """A workflow with an inbound hook."""
 
     def __init__(self) -> None:
-        self.scope = TenantScope(new_id())
-        services = wiring.services_of(self.scope, new_id())
+        owner = sign_in()
+        self.scope = TenantScope(owner.tenant_id)
+        services = wiring.services_of(self.scope, owner.user_id)
         draft = Draft("W", "", chain(node("a")), True, RunSettings(max_concurrency=100))
         self.workflow_id = services.workflows.create(draft).workflow.id
         hook, self.secret = wiring.hook_parts(self.scope).hooks.create(
-            self.workflow_id, None, new_id()
+            self.workflow_id, None, owner.user_id
         )
         self.hook_id = hook.id
 

@@ -19,6 +19,7 @@ from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings
 from tidegate_kit.tenancy import TenantScope
 
+from tests.builders.members import sign_in
 from tests.builders.workflows import (
     ENVIRONMENT,
     edge,
@@ -42,6 +43,7 @@ def engine(platform: Settings, monkeypatch: pytest.MonkeyPatch) -> EngineMachine
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     make_bucket()
+    sign_in(tenant_id=SCOPE.tenant_id, user_id=USER)
     return install_engine(monkeypatch)
 
 

@@ -28,6 +28,7 @@ from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings
 from tidegate_kit.tenancy import TenantScope
 
+from tests.builders.members import sign_in
 from tests.builders.workflows import (
     ENVIRONMENT,
     edge,
@@ -60,6 +61,7 @@ def lab(platform: Settings, monkeypatch: pytest.MonkeyPatch) -> Lab:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     make_bucket()
+    sign_in(tenant_id=SCOPE.tenant_id, user_id=USER)
     found = Lab(install_engine(monkeypatch), [])
 
     def watched(call: StepCall) -> Any:

@@ -60,6 +60,7 @@ def engine(platform: Settings, monkeypatch: pytest.MonkeyPatch) -> EngineMachine
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     make_bucket()
+    sign_in(tenant_id=SCOPE.tenant_id, user_id=USER)
     return install_engine(monkeypatch)
 
 
@@ -463,4 +464,4 @@ def test_a_machine_of_an_earlier_release_runs_on(
         return publish(self, machine, recorded["machine"])
 
     monkeypatch.setattr(EngineMachines, "publish", publish_recorded)
-    assert histories.run(engine, services(), recorded) == recorded["ended"]
+    assert histories.run(engine, services(), recorded, USER) == recorded["ended"]

@@ -13,6 +13,7 @@ from typing import Literal
 from tidegate_kit.auth.principal import Principal
 from tidegate_kit.clock import Clock, system_clock
 from tidegate_kit.dynamo import Transaction
+from tidegate_kit.errors import PolicyDenied
 from tidegate_kit.tenancy import TenantScope
 
 from tidegate.governance import wiring
@@ -63,6 +64,7 @@ __all__ = [
     "forget_tenant",
     "member_principal",
     "pending_approvals",
+    "permit",
     "policy_principal",
     "record_audit",
 ]
@@ -106,6 +108,31 @@ def decide_many(
 ) -> list[Decision]:
     """As `decide`, each (action, resource, context) by itself, under one reading of policies."""
     return wiring.deciding_of(scope, clock).decide(principal, questions)
+
+
+def permit(
+    scope: TenantScope,
+    principal: PolicyPrincipal | None,
+    action: Literal["workflow.execute", "communication.send", "pipeline.run"],
+    resource: PolicyResource,
+    *,
+    clock: Clock = system_clock,
+) -> None:
+    """Ask about an act that begins at once; nothing waits for an approval of it (ADR 0029).
+
+    `principal` None: nobody is there any more to answer for it. Raises PolicyDenied where the
+    policies deny or require an approval, and ServiceUnavailable.
+    """
+    if principal is None:
+        raise PolicyDenied("Nobody is there to answer for this.")
+    effect = decide(scope, principal, action, resource, PolicyContext(), clock=clock).effect
+    if effect == "require_approval":
+        raise PolicyDenied(
+            "A policy wants an approval of this, and it cannot wait for one. Put an approval step"
+            " into a workflow, or ask who keeps the policies."
+        )
+    if effect != "allow":
+        raise PolicyDenied
 
 
 def add_approval(

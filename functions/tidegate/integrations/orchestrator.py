@@ -25,11 +25,22 @@ COMMUNICATIONS = PlatformWorkflow(
 def initiate(call: Call, wish: Wish) -> tuple[StartedRun, Planned]:
     """Store the execution that sends; sending goes on after the answer (INT-4).
 
-    Raises Unprocessable, IntegrationRequired, NoTargets.
+    Raises Unprocessable, IntegrationRequired, NoTargets, PolicyDenied.
     """
+    # Here, because the other routes of the function decide nothing.
+    from tidegate.governance import public as governance
+
     principal = call.principal
     service = CommunicationService(targets_for(call), channels_of(principal.user))
     planned = service.plan(wish)
+    resource = governance.PolicyResource(arn="communications", type="communication")
+    governance.permit(
+        principal.tenant,
+        governance.policy_principal(principal),
+        "communication.send",
+        resource,
+        clock=lambda: call.now,
+    )
     # The same call again is the same execution, also when the first one died half-way.
     execution_id = id_from(call.effect_key) if call.effect_key else new_id()
     run = Run(execution_id, principal.user_id, planned.outgoing.as_input(), call.request_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends
-from tidegate_kit.errors import NotFound
+from tidegate_kit.errors import NotFound, PolicyDenied
 from tidegate_kit.http import CurrentCall, PageParams, Paging, PathId, Router
 from tidegate_kit.ids import id_from, new_id
 
@@ -20,7 +20,7 @@ Page = Annotated[PageParams, Depends()]
 
 
 def _runs(call: CurrentCall) -> Runs:
-    return wiring.runs_of(call.principal.tenant_id, lambda: call.now)
+    return wiring.runs_of(call.principal.tenant_id, lambda: call.now, call.principal)
 
 
 @router.get("/pipelines", permission=_READ)
@@ -69,7 +69,7 @@ def read_pipeline(call: CurrentCall, name: str) -> schemas.PipelineView:
     permission=_RUN,
     status=202,
     idempotent=True,
-    errors=[PipelineRunning, NotFound],
+    errors=[PipelineRunning, PolicyDenied, NotFound],
 )
 def run_pipeline(body: schemas.RunBody, call: CurrentCall, name: str) -> schemas.Started:
     """Start a pipeline; one execution of each runs at a time."""

@@ -9,6 +9,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+from tidegate_kit.auth.principal import Principal
 from tidegate_kit.aws_session import CustomerSession
 from tidegate_kit.budget_store import DynamoGlobalReservations
 from tidegate_kit.budgets import Budgets
@@ -52,8 +53,10 @@ def reservations() -> DynamoGlobalReservations:
     return DynamoGlobalReservations(API_BUDGET)
 
 
-def runs_of(tenant_id: str, clock: Clock = system_clock) -> Runs:
-    """The pipelines of a tenant."""
+def runs_of(
+    tenant_id: str, clock: Clock = system_clock, principal: Principal | None = None
+) -> Runs:
+    """The pipelines of a tenant, run for a caller or by the platform (None)."""
     settings: PipelinesSettings = settings_of(PipelinesSettings)
     machine, region = settings.pipeline_machine_arn, settings.aws_region
     return Runs(
@@ -61,6 +64,7 @@ def runs_of(tenant_id: str, clock: Clock = system_clock) -> Runs:
         store_of(tenant_id),
         machine_launcher(machine, region),
         machine_stopper(machine, region),
+        partial(_permit, TenantScope(tenant_id), principal, clock),
         clock,
     )
 
@@ -79,6 +83,21 @@ def tick_parts(clock: Clock = system_clock) -> TickParts:
         active=lambda tenant_id: identity.tenant_is_active(TenantScope(tenant_id)),
         clock=clock,
     )
+
+
+def _permit(
+    scope: TenantScope, principal: Principal | None, clock: Clock, name: PipelineName
+) -> None:
+    # Here, because most calls and tasks start nothing and should not wait for the import.
+    from tidegate.governance import public as governance
+
+    who = (
+        governance.PolicyPrincipal("system", ("system",))
+        if principal is None
+        else governance.policy_principal(principal)
+    )
+    resource = governance.PolicyResource(arn=name, type="pipeline")
+    governance.permit(scope, who, "pipeline.run", resource, clock=clock)
 
 
 def parts_of(scope: TenantScope, context: Any = None, clock: Clock = system_clock) -> Parts:

@@ -19,7 +19,7 @@ from tidegate.identity.public import member
 from tidegate.workflows.domain import StepProblem
 from tidegate.workflows.ports.build import PortParts, outbound_client, ports_of
 from tidegate.workflows.ports.names import names_of
-from tidegate.workflows.ports.policy import StepPolicy
+from tidegate.workflows.ports.policy import StartPolicy, StepPolicy
 from tidegate.workflows.ports.secrets import tenant_secret
 from tidegate.workflows.repository.approvals import ApprovalStore, DynamoApprovals
 from tidegate.workflows.repository.blobs import Blobs, S3Blobs
@@ -176,6 +176,7 @@ def _executions_of(shared: _Shared) -> tuple[ExecutionService, Resumes]:
         shared.outcomes,
         shared.clock,
         new_id,
+        StartPolicy(shared.scope, shared.clock).permit,
         resumes.prepare,
     )
     return executions, resumes

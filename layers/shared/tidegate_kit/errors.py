@@ -69,6 +69,13 @@ class Forbidden(ApiError):
     message = "You may not do this."
 
 
+class PolicyDenied(Forbidden):
+    """The tenant's policies do not allow an act, or want an approval that it cannot wait for."""
+
+    code = "POLICY_DENIED"
+    message = "Your policies do not allow this."
+
+
 class NotFound(ApiError):
     status = 404
     code = "NOT_FOUND"

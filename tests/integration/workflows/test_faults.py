@@ -24,6 +24,7 @@ from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings, settings_of
 from tidegate_kit.tenancy import TenantScope
 
+from tests.builders.members import sign_in
 from tests.builders.settings import PREFIX, REGION
 from tests.builders.workflows import (
     ENVIRONMENT,
@@ -127,6 +128,7 @@ def fresh(platform: Settings, table_specs: Any, monkeypatch: pytest.MonkeyPatch)
             machines = Machines(tasks.step, paused=True)
             monkeypatch.setattr(wiring, "machines_of", lambda settings: machines)
             world = World(TenantScope(new_id()), machines)
+            sign_in(tenant_id=world.scope.tenant_id, user_id=USER)
             draft = Draft("W", "", definition, True, RunSettings())
             world.workflow_id = world.services.workflows.create(draft).workflow.id
             before(world)

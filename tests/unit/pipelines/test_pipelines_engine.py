@@ -20,7 +20,7 @@ from tidegate.pipelines.service import engine
 from tidegate.pipelines.stages import WORKS
 from tidegate.pipelines.stages.cost_explorer import PRICE
 from tidegate_kit.budgets import period_of
-from tidegate_kit.errors import NotFound, Unprocessable
+from tidegate_kit.errors import NotFound, PolicyDenied, Unprocessable
 from tidegate_kit.ids import new_id
 
 from tests.builders.pipelines import ONE, START, TWO, World, memory_world
@@ -54,6 +54,16 @@ def test_an_inventory_scan_discovers_every_account_and_starts_a_refresh(world: W
     assert stored is not None
     assert stored.trigger == "event"
     assert world.launched == [done.id, refresh]
+
+
+def test_a_refresh_that_policies_deny_is_a_gap_of_the_scan(world: World) -> None:
+    """GOV-1: what a pipeline starts is asked about as what a caller starts."""
+    world.forbidden = {"findings-refresh"}
+    done = world.run("inventory-scan")
+    assert (done.status, problems(done)) == ("completed_with_gaps", ["POLICY_DENIED"])
+    assert world.executions.pipeline("findings-refresh").running_id is None
+    with pytest.raises(PolicyDenied):
+        world.runs.start("findings-refresh", new_id(), "schedule")
 
 
 def test_a_denied_account_is_a_gap_and_no_more(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tidegate_kit.errors import PolicyDenied
 from tidegate_kit.http import CurrentCall
 
 from tidegate.integrations.errors import IntegrationRequired, NoTargets
@@ -16,7 +17,7 @@ from tidegate.integrations.service.communications import Wish
     permission="communication:send",
     status=202,
     idempotent=True,
-    errors=[IntegrationRequired, NoTargets],
+    errors=[PolicyDenied, IntegrationRequired, NoTargets],
 )
 def initiate_communications(body: InitiateRequest, call: CurrentCall) -> Initiated:
     """Start a workflow execution that writes to targets; answers before anything is sent."""

@@ -30,19 +30,28 @@ from tidegate.pipelines.service import parameters
 
 Launch = Callable[[Execution], None]
 Stop = Callable[[str], None]
+Permit = Callable[[PipelineName], None]
 _LOST_AGAIN = 8
 
 
 class Runs:
-    """The pipelines of one tenant. `launch` starts the state machine, `stop` ends it."""
+    """The pipelines of one tenant. `launch` starts the state machine, `stop` ends it; `permit`
+    raises PolicyDenied unless policies let the pipeline run (GOV-1)."""
 
     def __init__(
-        self, tenant_id: str, store: Executions, launch: Launch, stop: Stop, clock: Clock
+        self,
+        tenant_id: str,
+        store: Executions,
+        launch: Launch,
+        stop: Stop,
+        permit: Permit,
+        clock: Clock,
     ) -> None:
         self._tenant_id = tenant_id
         self._store = store
         self._launch = launch
         self._stop = stop
+        self._permit = permit
         self._clock = clock
 
     def start(
@@ -54,10 +63,13 @@ class Runs:
     ) -> Execution:
         """Start an execution; the same id again gives the stored one and starts nothing twice.
 
-        Raises PipelineRunning, Unprocessable, ServiceUnavailable.
+        Raises PipelineRunning, PolicyDenied, Unprocessable, ServiceUnavailable.
         """
         now = self._clock()
         parameters.check(name, given or {}, now.date())
+        # What is stored was permitted: a repetition is neither asked about nor recorded again.
+        if self._store.get(execution_id) is None:
+            self._permit(name)
         wanted = new_execution(execution_id, self._tenant_id, name, trigger, given or {}, now)
         stored = self._store.begin(wanted, now)
         self.launch(stored)

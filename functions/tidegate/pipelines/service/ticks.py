@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tidegate_kit.clock import Clock, iso
-from tidegate_kit.errors import ServiceUnavailable
+from tidegate_kit.errors import PolicyDenied, ServiceUnavailable
 from tidegate_kit.ids import id_from
 from tidegate_kit.observability import logger
 
@@ -71,6 +71,8 @@ def _start(parts: TickParts, due: Due) -> bool:
         try:
             parts.runs_of(due.tenant_id).start(due.name, execution_id, "schedule")
             started = True
+        except PolicyDenied:
+            logger.info("left out, denied", tenant_id=due.tenant_id, pipeline=due.name)
         except PipelineRunning:
             logger.info("left out, still running", tenant_id=due.tenant_id, pipeline=due.name)
     store.passed(due, schedules.next_run(pipeline.schedule.expression, now), now)

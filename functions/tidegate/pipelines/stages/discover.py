@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidegate_kit.errors import Conflict
+from tidegate_kit.errors import Conflict, PolicyDenied
 from tidegate_kit.ids import id_from
 
 from tidegate.pipelines.errors import PipelineRunning
@@ -82,4 +82,7 @@ class RefreshFindings:
             parts.start("findings-refresh", id_from(f"pipeline/{execution.id}/refresh"))
         except PipelineRunning as running:
             raise Waiting(unit) from running
+        except PolicyDenied as denied:
+            problem = Problem(denied.code, f"findings-refresh: {denied.message}")
+            return unit.ended(problems=[problem])
         return unit.ended(1)

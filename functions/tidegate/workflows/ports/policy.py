@@ -1,4 +1,4 @@
-"""Whether an effect on a customer's account may happen now: policies decide (WF-16)."""
+"""Whether a workflow may start, and an effect may happen now: policies decide (GOV-1, WF-16)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 from tidegate_kit.clock import Clock
 from tidegate_kit.tenancy import TenantScope
 
-from tidegate.workflows.domain import Execution
+from tidegate.workflows.domain import Execution, Workflow
 from tidegate.workflows.nodes import StepError
 from tidegate.workflows.nodes.ports import AwsCall
 from tidegate.workflows.repository.ledger import Ledger
+from tidegate.workflows.service.creating import Start
 from tidegate.workflows.service.definitions import Definitions
 from tidegate.workflows.service.policy import must_be_approved
 
@@ -20,6 +21,23 @@ if TYPE_CHECKING:
 
 # No action of FND-12; whoever may stop an instance may start it.
 _ASKED_AS: Final = {"ec2.start_instance": "ec2.stop_instance"}
+
+
+@dataclass(frozen=True)
+class StartPolicy:
+    """Asks in the name of who starts a workflow, or owns its schedule or hook, as stored now."""
+
+    scope: TenantScope
+    clock: Clock
+
+    def permit(self, wish: Start, workflow: Workflow) -> None:
+        """Raise PolicyDenied unless policies allow `workflow.execute` on the workflow."""
+        # Here, because most calls and steps start nothing and should not wait for the import.
+        from tidegate.governance import public as governance
+
+        resource = governance.PolicyResource(arn=workflow.id, type="workflow")
+        principal = governance.member_principal(self.scope, wish.principal)
+        governance.permit(self.scope, principal, "workflow.execute", resource, clock=self.clock)
 
 
 @dataclass(frozen=True)

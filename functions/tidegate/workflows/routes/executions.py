@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Query, Response
+from tidegate_kit.errors import PolicyDenied
 from tidegate_kit.http import CurrentCall, Paging, PathId
 from tidegate_kit.http.schema import Instant
 
@@ -36,7 +37,13 @@ WorkflowId = Annotated[str | None, Query(max_length=64)]
     rate="W",
     idempotent=True,
     response_model=Started | ExecutionModel,
-    errors=[WorkflowInactive, ConcurrencyLimit, MissingInput, WorkflowExecutionFailed],
+    errors=[
+        PolicyDenied,
+        WorkflowInactive,
+        ConcurrencyLimit,
+        MissingInput,
+        WorkflowExecutionFailed,
+    ],
 )
 def execute_workflow(
     workflow_id: PathId, body: ExecuteRequest, call: CurrentCall, response: Response

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Response
 from tidegate_kit.auth.permissions import PUBLIC
-from tidegate_kit.errors import TooManyRequests
+from tidegate_kit.errors import PolicyDenied, TooManyRequests
 from tidegate_kit.http import CurrentCall, Paging, PathId
 from tidegate_kit.ratelimit import DynamoRateCounters, RateLimiter
 from tidegate_kit.webhooks import InvalidSignature
@@ -79,7 +79,7 @@ def rotate_hook(workflow_id: PathId, hook_id: PathId, call: CurrentCall) -> Any:
     rate="NONE",
     body="raw",
     response_model=HookStarted,
-    errors=[InvalidSignature, TooManyRequests, WebhookIdReused, WorkflowInactive],
+    errors=[PolicyDenied, InvalidSignature, TooManyRequests, WebhookIdReused, WorkflowInactive],
 )
 def receive_call(hook_id: HookId, call: CurrentCall, response: Response) -> Any:
     """A signed call starts an execution; the same webhook-id again answers 200 and starts none."""

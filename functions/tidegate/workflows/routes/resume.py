@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Response
+from tidegate_kit.errors import PolicyDenied
 from tidegate_kit.http import CurrentCall, PathId
 
 from tidegate.workflows import answers
@@ -21,7 +22,7 @@ from tidegate.workflows.schemas import Resumed, ResumeRequest
     rate="W",
     idempotent=True,
     response_model=Resumed,
-    errors=[NotResumable, ConfirmationRequired],
+    errors=[PolicyDenied, NotResumable, ConfirmationRequired],
 )
 def resume_execution(
     execution_id: PathId, body: ResumeRequest, call: CurrentCall, response: Response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,24 +55,34 @@ class Stores:
     blobs: Blobs
 
 
+# Raises PolicyDenied unless policies let the workflow run for the wish's principal (GOV-1).
+Permit = Callable[[Start, Workflow], None]
+
+
 class ExecutionMaker:
     """Stores executions of one tenant; the table's stream launches what is stored."""
 
-    def __init__(self, stores: Stores, definitions: Definitions, clock: Clock) -> None:
+    def __init__(
+        self, stores: Stores, definitions: Definitions, permit: Permit, clock: Clock
+    ) -> None:
         self._stores = stores
         self._definitions = definitions
+        self._permit = permit
         self._clock = clock
 
     def create(self, wish: Start, workflow: Workflow) -> Execution | None:
         """Store an execution, running or queued; None where it was to run only when idle.
 
         Raises NotFound, WorkflowInactive, MissingInput, InputInvalid, DefinitionInvalid,
-        ConcurrencyLimit, NotResumable.
+        PolicyDenied, ConcurrencyLimit, NotResumable.
         """
         if not workflow.is_active:
             raise WorkflowInactive
         number = wish.version or workflow.version
         data = self._checked_input(workflow.id, number, wish.input_data)
+        # What is stored was permitted: a repetition is neither asked about nor recorded again.
+        if self._stores.executions.find(wish.id) is None:
+            self._permit(wish, workflow)
         place = place_of_execution(wish.id)
         blobs = self._stores.blobs
         trigger_data = dict(wish.trigger_data or {"type": wish.trigger})

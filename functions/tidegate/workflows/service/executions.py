@@ -15,7 +15,7 @@ from tidegate_kit.observability import logger
 
 from tidegate.workflows.domain import Execution, StepProblem, Workflow
 from tidegate.workflows.errors import ConcurrencyLimit, ExecutionFinished
-from tidegate.workflows.service.creating import ExecutionMaker, Start, Stores
+from tidegate.workflows.service.creating import ExecutionMaker, Permit, Start, Stores
 from tidegate.workflows.service.definitions import Definitions
 from tidegate.workflows.service.machines import Machines, execution_arn
 from tidegate.workflows.service.outcome import Outcomes
@@ -42,12 +42,14 @@ class ExecutionService:
         outcomes: Outcomes,
         clock: Clock,
         ids: IdFactory,
+        permit: Permit,
         prepare: Callable[[Execution], None] = lambda execution: None,
     ) -> None:
-        """`prepare` is called before a resumed execution is launched."""
+        """`permit` is asked before a new execution is stored, `prepare` is called before a resumed
+        one is launched."""
         self._tenant_id = tenant_id
         self._stores = stores
-        self._maker = ExecutionMaker(stores, definitions, clock)
+        self._maker = ExecutionMaker(stores, definitions, permit, clock)
         self._publisher = publisher
         self._machines = machines
         self._outcomes = outcomes
@@ -61,7 +63,7 @@ class ExecutionService:
         """Store an execution and launch it unless it is queued.
 
         None where it was to run only when idle. Raises NotFound, WorkflowInactive, MissingInput,
-        InputInvalid, DefinitionInvalid, ConcurrencyLimit, NotResumable.
+        InputInvalid, DefinitionInvalid, PolicyDenied, ConcurrencyLimit, NotResumable.
         """
         workflow = self._stores.workflows.get(wish.workflow_id)
         made = self.create(wish, workflow)
