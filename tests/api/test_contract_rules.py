@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tidegate_kit.idempotency import IdempotencyItem
 from tidegate_kit.ids import new_id
 from tidegate_kit.settings import Settings
 
 from tests.builders.members import SignedIn
 from tests.builders.whole_platform import Caller, owner, whole_platform
 from tests.builders.workflows import chain, node
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -37,7 +42,9 @@ def refusal(answer: httpx.Response) -> tuple[int, str, list[str]]:
     return answer.status_code, problem["code"], [each["field"] for each in problem["details"]]
 
 
-@pytest.mark.parametrize("path", ["/workflows/executions", "/logs", "/v1/calendar/events"])
+@pytest.mark.parametrize(
+    "path", ["/workflows/executions", "/logs", "/v1/calendar/events", "/governance/audit"]
+)
 @pytest.mark.parametrize(
     "moment",
     ["9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+10:00", "2026-01-01T00:00:00", "1700000000",
@@ -166,3 +173,56 @@ def test_gen_11_a_mock_is_an_output_or_an_error(
     kept = {"mocks": {"a": {"output": {"by": None, "n": [1]}}}}
     done = client.post(path, json=kept, headers=member.headers).json()
     assert done["output_data"] == {"by": None, "n": [1]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/templates", {"name": "T", "category": "c", "definition": chain(node("a"))}),
+        ("/user/communication-targets", {"name": "Ada", "email": "ada@example.com"}),
+    ],
+)
+def test_idem_1_a_call_that_died_after_its_effect_is_recognised(
+    client: Caller, member: SignedIn, path: str, body: dict[str, Any]
+) -> None:
+    """IDEM-1: its answer was never kept, yet the same call makes nothing twice."""
+    headers = {**member.headers, "Idempotency-Key": "k"}
+    first = client.post(path, json=body, headers=headers)
+    assert first.status_code in (200, 201), first.text
+    for kept in IdempotencyItem.scan():
+        if kept.sk.startswith("IDEM#"):
+            kept.delete()
+    second = client.post(path, json=body, headers=headers)
+    assert "Idempotent-Replayed" not in second.headers
+    assert second.json() == first.json()
+    assert client.get(path, headers=member.headers).json()["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/waste/refresh", "/storage/refresh", "/waste/simulate", "/pipelines/savings-ledger/run"],
+)
+def test_a_body_of_optional_fields_may_be_absent(
+    client: Caller, member: SignedIn, path: str
+) -> None:
+    """Notation: every field is optional, so no body asks for what an empty one asks for."""
+    absent = client.post(path, headers=member.headers)
+    assert absent.status_code in (200, 202, 503), absent.text  # 503: no machine runs here
+    unknown = client.post(path, json={"nothing": 1}, headers=member.headers)
+    assert refusal(unknown)[:2] == (422, "VALIDATION_ERROR")
+
+
+def test_openapi_names_the_media_type_that_a_route_reads() -> None:
+    """A generated client must not send JSON where a form or a calendar is read."""
+    paths = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
+    read = {
+        path: media
+        for path, operations in paths.items()
+        for operation in operations.values()
+        for media in operation.get("requestBody", {}).get("content", {})
+        if media != "application/json"
+    }
+    assert read == {
+        "/token": "application/x-www-form-urlencoded",
+        "/v1/calendar/import": "text/calendar",
+    }

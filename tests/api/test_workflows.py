@@ -375,6 +375,29 @@ def test_an_approval_parks_the_execution_until_decided(
         assert late.status_code == 409
 
 
+def test_gov_4_nobody_votes_on_an_execution_that_has_ended(
+    client: ApiClient, member: SignedIn, engine: EngineMachines
+) -> None:
+    """GOV-4: from the cancel on, also before the table's stream has closed the approval."""
+    ask = node("ask", "approval", title="Stop it?")
+    asking = graph(
+        node("s", "start"), ask, node("act"), edge("s", "ask"), edge("ask", "act", "true")
+    )
+    made = create(client, member, definition=asking)
+    approver = sign_in(tenant_id=member.tenant_id, roles=("client",))
+    started = execute(client, member, made["id"])
+    listed = client.get("/approvals?status=pending", headers=approver.headers).json()
+    (approval,) = listed["approvals"]
+    run = f"/workflows/executions/{started['execution_id']}"
+    assert client.post(f"{run}/cancel", headers=member.headers).status_code == 200
+    late = client.post(
+        f"/approvals/{approval['id']}/approve",
+        json={"subject_hash": approval["subject"]["hash"]},
+        headers=approver.headers,
+    )
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "APPROVAL_CLOSED")
+
+
 def test_dry_run_calls_nothing_and_counts_nothing(
     client: ApiClient, member: SignedIn, engine: EngineMachines
 ) -> None:

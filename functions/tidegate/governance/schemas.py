@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 from tidegate_kit.http import ApiModel, PageFields, RequestModel, Text, Timestamp
-from tidegate_kit.http.schema import Line, NotNull, clean_text
+from tidegate_kit.http.schema import Instant, Line, NotNull, clean_text
 
 SubjectType = Literal["plan", "workflow_step", "model_promotion"]
 Status = Literal["pending", "approved", "rejected", "expired", "cancelled"]
@@ -27,15 +26,6 @@ def _checked(value: str) -> str:
 RawText = Annotated[
     str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(_checked)
 ]
-
-
-def _utc(value: datetime) -> datetime:
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-Moment = Annotated[datetime, AfterValidator(_utc)]
-# A body is JSON, where strict mode would refuse the text of a time.
-BodyMoment = Annotated[datetime, Field(strict=False), AfterValidator(_utc)]
 
 
 class PolicyModel(ApiModel):
@@ -121,8 +111,8 @@ class Simulate(RequestModel):
     """POST /governance/policies/simulate."""
 
     policies: Annotated[list[TrialModel], Field(max_length=50)]
-    from_: Annotated[BodyMoment | None, Field(alias="from"), NotNull] = None
-    to: Annotated[BodyMoment | None, NotNull] = None
+    from_: Annotated[Instant | None, Field(alias="from"), NotNull] = None
+    to: Annotated[Instant | None, NotNull] = None
 
 
 class ResourceModel(ApiModel):

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from tidegate_kit.auth.authenticate import ACCESS_COOKIE
 from tidegate_kit.http import Router
+from tidegate_kit.http.route import MEDIA
 from tidegate_kit.http.spec import RouteSpec
 
 from tidegate.manifest import failures
@@ -95,6 +96,10 @@ def _complete(operations: dict[str, Any], route: APIRoute, components: dict[str,
     takes_input = bool(parameters) or "requestBody" in operation
     if spec.method == "GET" and _is_model(route.response_model):
         parameters.append(_FIELDS)
+    if "requestBody" in operation:
+        # FastAPI does not know that the kit reads the body.
+        (described,) = operation["requestBody"]["content"].values()
+        operation["requestBody"]["content"] = {MEDIA[spec.body]: described}
     operation["responses"].pop("422", None)
     _add_examples(operation, components["schemas"])
     for status, kinds in failures.by_status(spec, takes_input=takes_input).items():

@@ -71,10 +71,13 @@ def read_pipeline(call: CurrentCall, name: str) -> schemas.PipelineView:
     idempotent=True,
     errors=[PipelineRunning, PolicyDenied, NotFound],
 )
-def run_pipeline(body: schemas.RunBody, call: CurrentCall, name: str) -> schemas.Started:
+def run_pipeline(
+    call: CurrentCall, name: str, body: schemas.RunBody | None = None
+) -> schemas.Started:
     """Start a pipeline; one execution of each runs at a time."""
     execution_id = new_id() if call.effect_key is None else id_from(call.effect_key)
-    started = _runs(call).start(known(name), execution_id, "api", body.parameters)
+    given = {} if body is None else body.parameters
+    started = _runs(call).start(known(name), execution_id, "api", given)
     return answers.started(started)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 from tidegate_kit.dynamo import Transaction
 from tidegate_kit.http import CurrentCall, PageParams, Paging, PathId, Router
-from tidegate_kit.ids import new_id
+from tidegate_kit.ids import id_from, new_id
 
 from tidegate.templates.errors import ChangedMeanwhile, MissingParameter
 from tidegate.templates.repository import WholeTemplate
@@ -56,7 +56,8 @@ def create_template(body: TemplateCreate, call: CurrentCall) -> TemplateModel:
     """Store a template."""
     fields = body.model_dump(exclude={"definition"})
     fields["parameters"] = parameters_of(fields["parameters"])
-    whole = service_for(call).create(new_id(), fields, body.definition)
+    template_id = id_from(call.effect_key) if call.effect_key else new_id()
+    whole = service_for(call).create(template_id, fields, body.definition)
     return TemplateModel(**_fields(whole))
 
 

@@ -11,7 +11,7 @@ from tidegate_kit.dynamo import ConditionFailed, Transaction
 from tidegate_kit.errors import Forbidden, NotFound
 
 from tidegate.templates.domain import Parameter, Template, ValueWarning, substitute, values_of
-from tidegate.templates.errors import MissingParameter
+from tidegate.templates.errors import ChangedMeanwhile, MissingParameter
 from tidegate.templates.repository import Templates, WholeTemplate
 
 
@@ -35,14 +35,17 @@ class TemplateService:
     def create(
         self, template_id: str, fields: Mapping[str, Any], definition: dict[str, Any]
     ) -> WholeTemplate:
-        """Store a new template of the tenant."""
+        """Store a new template of the tenant; the same id again gives what is stored."""
         now = self._clock()
         template = Template(
             id=template_id, is_active=True, usage_count=0, scope="tenant",
             created_at=now, updated_at=now, **fields,
         )  # fmt: skip
         whole = WholeTemplate(template, definition)
-        self._templates.save(whole, replacing=None)
+        try:
+            self._templates.save(whole, replacing=None)
+        except ChangedMeanwhile:
+            return self.get(template_id)  # an earlier call with this Idempotency-Key stored it
         return whole
 
     def change(

@@ -144,7 +144,14 @@ def services_of(scope: TenantScope, user_id: str, clock: Clock = system_clock) -
         workflows,
         executions,
         steps,
-        ApprovalService(stored.approvals, steps, machines, partial(_voter, scope), clock),
+        ApprovalService(
+            stored.approvals,
+            steps,
+            machines,
+            partial(_voter, scope),
+            partial(_is_over, stored.executions),
+            clock,
+        ),
         Pictures(
             stored.workflows, stored.executions, stored.ledger, definitions, settings.partition
         ),
@@ -264,6 +271,11 @@ def _problem_of(executions: Executions, execution_id: str) -> StepProblem | None
     if found is None or found.status == "completed":
         return None
     return found.error or StepProblem("SUBWORKFLOW_FAILED", f"It ended as {found.status}.")
+
+
+def _is_over(executions: Executions, execution_id: str) -> bool:
+    found = executions.find(execution_id)
+    return found is None or found.ended
 
 
 def _voter(scope: TenantScope, user_id: str) -> Voter | None:

@@ -102,9 +102,11 @@ def list_storage_checks(call: CurrentCall) -> schemas.CheckList:
     idempotent=True,
     errors=[RefreshRunning],
 )
-def refresh_waste(call: CurrentCall, body: schemas.RefreshStart) -> schemas.RefreshStarted:
+def refresh_waste(
+    call: CurrentCall, body: schemas.RefreshStart | None = None
+) -> schemas.RefreshStarted:
     """Run the checks of waste over the newest inventories."""
-    return calls.refresh(call, body, "waste")
+    return calls.refresh(call, body or schemas.RefreshStart(), "waste")
 
 
 @router.post(
@@ -114,9 +116,11 @@ def refresh_waste(call: CurrentCall, body: schemas.RefreshStart) -> schemas.Refr
     idempotent=True,
     errors=[RefreshRunning],
 )
-def refresh_storage(call: CurrentCall, body: schemas.RefreshStart) -> schemas.RefreshStarted:
+def refresh_storage(
+    call: CurrentCall, body: schemas.RefreshStart | None = None
+) -> schemas.RefreshStarted:
     """Run the checks of storage over the newest inventories."""
-    return calls.refresh(call, body, "storage")
+    return calls.refresh(call, body or schemas.RefreshStart(), "storage")
 
 
 @router.get("/waste/exceptions", permission="finding:read")
@@ -160,9 +164,10 @@ def put_thresholds(call: CurrentCall, body: schemas.ThresholdsBody) -> schemas.T
 
 
 @router.post("/waste/simulate", permission="finding:manage")
-def simulate(call: CurrentCall, body: schemas.SimulateBody) -> schemas.SimulationView:
+def simulate(call: CurrentCall, body: schemas.SimulateBody | None = None) -> schemas.SimulationView:
     """Try checks and thresholds on a recorded inventory; nothing is written."""
-    return answers.simulation(calls.simulated(call, body), body.snapshot_at or call.now)
+    wanted = body or schemas.SimulateBody()
+    return answers.simulation(calls.simulated(call, wanted), wanted.snapshot_at or call.now)
 
 
 __all__ = ["plan_routes", "router", "savings_routes"]

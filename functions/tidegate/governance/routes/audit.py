@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query
 from tidegate_kit.http import CurrentCall, PageParams, Paging
+from tidegate_kit.http.schema import Instant
 
 from tidegate.governance import answers, wiring
 from tidegate.governance.repository.audit import AuditFilters
 from tidegate.governance.routes.router import router
-from tidegate.governance.schemas import AuditList, Moment
+from tidegate.governance.schemas import AuditList
 
 Filter = Annotated[str | None, Query(min_length=1, max_length=254)]
 
@@ -19,8 +20,8 @@ Filter = Annotated[str | None, Query(min_length=1, max_length=254)]
 def list_audit(
     call: CurrentCall,
     params: Annotated[PageParams, Depends()],
-    from_: Annotated[Moment | None, Query(alias="from")] = None,
-    to: Moment | None = None,
+    from_: Annotated[Instant | None, Query(alias="from")] = None,
+    to: Instant | None = None,
     actor: Filter = None,
     action: Filter = None,
     verify: bool = False,

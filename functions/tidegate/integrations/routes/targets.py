@@ -28,7 +28,7 @@ def list_targets(page: Page, call: CurrentCall) -> TargetList:
 @router.post(_PATH, permission="integration:write", idempotent=True)
 def create_target(body: TargetFields, call: CurrentCall) -> TargetModel:
     """Store a target."""
-    return _model(call, targets_for(call).create(body.model_dump()))
+    return _model(call, targets_for(call).create(body.model_dump(), call.effect_key))
 
 
 @router.get(f"{_PATH}/{{target_id}}", permission="integration:read")

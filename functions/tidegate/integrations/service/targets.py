@@ -8,9 +8,10 @@ from typing import Any
 
 from tidegate_kit.clock import Clock
 from tidegate_kit.errors import NotFound
-from tidegate_kit.ids import IdFactory
+from tidegate_kit.ids import IdFactory, id_from
 
 from tidegate.integrations.domain import Target
+from tidegate.integrations.errors import ChangedMeanwhile
 from tidegate.integrations.repository import Records
 
 
@@ -33,11 +34,15 @@ class TargetService:
             raise NotFound
         return found
 
-    def create(self, fields: Mapping[str, Any]) -> Target:
-        """Store a new target."""
+    def create(self, fields: Mapping[str, Any], effect_key: str | None = None) -> Target:
+        """Store a new target; one `effect_key` makes one target, however often it is called."""
         now = self._clock()
-        target = Target(id=self._new_id(), created_at=now, updated_at=now, **fields)
-        self._targets.save([target])
+        target_id = id_from(effect_key) if effect_key else self._new_id()
+        target = Target(id=target_id, created_at=now, updated_at=now, **fields)
+        try:
+            self._targets.save([target])
+        except ChangedMeanwhile:
+            return self.get(target_id)  # an earlier call with this key stored it
         return target
 
     def replace(self, target_id: str, fields: Mapping[str, Any]) -> Target:

@@ -49,13 +49,16 @@ class ApprovalService:
         steps: Steps,
         machines: Machines,
         member: Callable[[str], Voter | None],
+        ended: Callable[[str], bool],
         clock: Clock,
     ) -> None:
-        """`member` gives a member as stored now, to see whether his vote still counts (B23)."""
+        """`member` gives a member as stored now, to see whether his vote still counts (B23);
+        `ended` says that an execution is over, so that nothing waits for a vote any more."""
         self._store = store
         self._steps = steps
         self._machines = machines
         self._member = member
+        self._ended = ended
         self._clock = clock
 
     def decide(
@@ -88,7 +91,7 @@ class ApprovalService:
             raise Forbidden
         if any(vote.user_id == voter.user_id for vote in approval.votes):
             raise AlreadyDecided
-        if approval.shown_status(now) != "pending":
+        if approval.shown_status(now) != "pending" or self._ended(approval.execution_id):
             raise ApprovalClosed
         if approval.subject_hash != subject_hash:
             raise SubjectChanged

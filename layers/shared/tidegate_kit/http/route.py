@@ -32,7 +32,7 @@ from tidegate_kit.ids import new_id
 from tidegate_kit.observability import logger
 
 BODY_SECONDS = 10.0  # for the whole body; on Lambda it is there at once
-_MEDIA = {
+MEDIA = {
     "json": "application/json",
     "form": "application/x-www-form-urlencoded",
     "calendar": "text/calendar",
@@ -166,7 +166,7 @@ def _parse_body(request: Request, spec: RouteSpec, body: bytes) -> Any:
     header = Message()
     header["content-type"] = request.headers.get("content-type", "")
     charset = (header.get_content_charset() or "utf-8").lower()
-    if "content-type" not in request.headers or header.get_content_type() != _MEDIA[spec.body]:
+    if "content-type" not in request.headers or header.get_content_type() != MEDIA[spec.body]:
         raise UnsupportedMediaType
     if charset not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType
