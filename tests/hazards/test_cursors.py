@@ -108,9 +108,8 @@ def test_an_edited_cursor_is_400(lists: Lists) -> None:
     for text in edited:
         with pytest.raises(InvalidCursor):
             open_cursor(text, KEY, BINDING, 1)
-    for text in ("", "x", "AQ", "null", "eyJvZmZzZXQiOjV9", "0" * 2048):
+    for text in ("", "x", "AQ", "null", "eyJvZmZzZXQiOjV9", "0" * 2048, "0" * 2049):
         assert_invalid(lists.get(cursor=text))
-    assert lists.get(cursor="0" * 2049).status_code == 422
 
 
 @pytest.mark.hazard("B10")

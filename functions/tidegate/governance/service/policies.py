@@ -49,8 +49,10 @@ class PolicyService:
     def all(self) -> list[Policy]:
         """Every policy, newest first. A tenant without any history gets the first ones (GOV-2)."""
         found = self._store.all()
-        if not found and not self._store.begun():
-            self._begin()
+        if not found:
+            if not self._store.begun():
+                self._begin()
+            # Again in any case: somebody else may have begun between the two readings.
             found = self._store.all()
         return found
 
