@@ -235,7 +235,8 @@ BODIES: dict[str, Any] = {
 }
 QUERIES: dict[str, str] = {"GET /workflows/{workflow_id}/diff": "from=1&to=1"}
 # Second and further parameters of a path.
-OTHERS: dict[str, str] = {"version": "1"}
+# A name is one of a secret or of a pipeline; the former begins with a letter.
+OTHERS: dict[str, str] = {"version": "1", "name": "nobodys"}
 
 
 @dataclass
