@@ -19,6 +19,7 @@ WINDOW: Final = timedelta(days=45)  # a bill that is uploaded once a month is st
 ENOUGH_DAYS: Final = 7
 _PLACES: Final = Decimal("0.000001")
 _DIGITS: Final = 40
+_REGION: Final = re.compile(r"[A-Z0-9]+-")
 
 
 class Line(Protocol):
@@ -54,19 +55,21 @@ class _Family:
     """Prices that commitments and discounts treat alike: keys of the book, lines of a bill."""
 
     name: str
-    keys: str
+    keys: re.Pattern[str]
     services: tuple[str, ...]
-    usage: str
+    usage: re.Pattern[str]
 
     def of_key(self, key: str) -> bool:
-        return re.match(self.keys, key) is not None
+        return self.keys.match(key) is not None
 
     def of_line(self, line: Line) -> bool:
         service = line.service.lower()
+        if not any(name in service for name in self.services):
+            return False
         # Usage types begin with a region's prefix everywhere but in us-east-1: "EU-BoxUsage".
-        return any(name in service for name in self.services) and (
-            re.match(rf"(?:[A-Z0-9]+-)?(?:{self.usage})", line.usage_type) is not None
-        )
+        prefix = _REGION.match(line.usage_type)
+        starts = {0} if prefix is None else {0, prefix.end()}
+        return any(self.usage.match(line.usage_type, start) is not None for start in starts)
 
 
 # Bills name a service by its code or by its long name. Instances are apart from volumes, because
@@ -74,22 +77,51 @@ class _Family:
 _EC2: Final = ("amazonec2", "elastic compute cloud", "amazonvpc", "virtual private cloud")
 _RDS: Final = ("amazonrds", "relational database service")
 _FAMILIES: Final = (
-    _Family("ec2", r"ec2/", _EC2, r"BoxUsage\b"),
-    _Family("ebs", r"ebs/", _EC2, r"EBS:"),
-    _Family("ipv4", r"vpc/public-ipv4$", _EC2, r"PublicIPv4:"),
-    _Family("nat", r"vpc/nat-gateway$", _EC2, r"NatGateway-Hours$"),
-    _Family("endpoint", r"vpc/endpoint/", _EC2, r"VpcEndpoint-(?:GWLBE-)?Hours$"),
-    _Family("elb", r"elb/", (*_EC2, "awselb", "load balancing"), r"LoadBalancerUsage$"),
-    _Family("rds", r"rds/db\.", _RDS, r"(?:InstanceUsage|Multi-AZUsage):db\."),
-    _Family("rds-storage", r"rds/", _RDS, r"RDS:"),
-    _Family("elasticache", r"elasticache/", ("elasticache",), r"NodeUsage:cache\."),
-    _Family("lambda", r"lambda/", ("lambda",), r"Lambda-GB-Second"),
-    _Family("dynamodb", r"dynamodb/", ("dynamodb",), r"(?:Read|Write)CapacityUnit-Hrs"),
-    _Family("kinesis", r"kinesis/", ("kinesis",), r"Storage-ShardHour"),
-    _Family("s3-requests", r"s3/transition/", ("amazons3", "simple storage"), r"Requests-"),
-    _Family("s3", r"s3/", ("amazons3", "simple storage"), r"TimedStorage-"),
-    _Family("ecr", r"ecr/", ("amazonecr", "container registry"), r"TimedStorage-"),
-    _Family("logs", r"logs/", ("cloudwatch",), r"TimedStorage-"),
+    _Family("ec2", re.compile(r"ec2/"), _EC2, re.compile(r"BoxUsage\b")),
+    _Family("ebs", re.compile(r"ebs/"), _EC2, re.compile(r"EBS:")),
+    _Family("ipv4", re.compile(r"vpc/public-ipv4$"), _EC2, re.compile(r"PublicIPv4:")),
+    _Family("nat", re.compile(r"vpc/nat-gateway$"), _EC2, re.compile(r"NatGateway-Hours$")),
+    _Family(
+        "endpoint", re.compile(r"vpc/endpoint/"), _EC2, re.compile(r"VpcEndpoint-(?:GWLBE-)?Hours$")
+    ),
+    _Family(
+        "elb",
+        re.compile(r"elb/"),
+        (*_EC2, "awselb", "load balancing"),
+        re.compile(r"LoadBalancerUsage$"),
+    ),
+    _Family(
+        "rds", re.compile(r"rds/db\."), _RDS, re.compile(r"(?:InstanceUsage|Multi-AZUsage):db\.")
+    ),
+    _Family("rds-storage", re.compile(r"rds/"), _RDS, re.compile(r"RDS:")),
+    _Family(
+        "elasticache",
+        re.compile(r"elasticache/"),
+        ("elasticache",),
+        re.compile(r"NodeUsage:cache\."),
+    ),
+    _Family("lambda", re.compile(r"lambda/"), ("lambda",), re.compile(r"Lambda-GB-Second")),
+    _Family(
+        "dynamodb",
+        re.compile(r"dynamodb/"),
+        ("dynamodb",),
+        re.compile(r"(?:Read|Write)CapacityUnit-Hrs"),
+    ),
+    _Family("kinesis", re.compile(r"kinesis/"), ("kinesis",), re.compile(r"Storage-ShardHour")),
+    _Family(
+        "s3-requests",
+        re.compile(r"s3/transition/"),
+        ("amazons3", "simple storage"),
+        re.compile(r"Requests-"),
+    ),
+    _Family("s3", re.compile(r"s3/"), ("amazons3", "simple storage"), re.compile(r"TimedStorage-")),
+    _Family(
+        "ecr",
+        re.compile(r"ecr/"),
+        ("amazonecr", "container registry"),
+        re.compile(r"TimedStorage-"),
+    ),
+    _Family("logs", re.compile(r"logs/"), ("cloudwatch",), re.compile(r"TimedStorage-")),
 )
 
 
