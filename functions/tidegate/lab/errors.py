@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tidegate_kit.errors import Conflict, Forbidden, Unprocessable
+from tidegate_kit import errors
+from tidegate_kit.errors import Conflict, Unprocessable
 
 
 class DatasetInUse(Conflict):
@@ -20,8 +21,7 @@ class GateNotPassed(Conflict):
     message = "The model did not beat seasonal-naive in its backtest, so it is not promoted."
 
 
-class PolicyDenied(Forbidden):
-    code = "POLICY_DENIED"
+class PolicyDenied(errors.PolicyDenied):
     message = "A policy does not allow this promotion."
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Query
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator
 from tidegate_kit.auth.principal import Principal
+from tidegate_kit.http.schema import Instant
 
 from tidegate.monitoring import wiring
 from tidegate.monitoring.errors import PlatformScopeRefused
@@ -18,21 +19,13 @@ Scope = Literal["tenant", "platform"]
 _YEARS = range(2000, 2200)
 
 
-def _in_utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise ValueError("needs an offset or Z")
+def _within_years(moment: datetime) -> datetime:
     if moment.year not in _YEARS:  # beyond them, steps of a range leave the calendar
         raise ValueError("is not a time of this platform")
-    return moment.astimezone(UTC)
+    return moment
 
 
-def _is_text(value: object) -> object:
-    if isinstance(value, str) and "-" not in value[1:]:
-        raise ValueError("is not an ISO 8601 time")  # a number would pass as seconds
-    return value
-
-
-Moment = Annotated[datetime, BeforeValidator(_is_text), AfterValidator(_in_utc)]
+Moment = Annotated[Instant, AfterValidator(_within_years)]
 
 
 @dataclass

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tidegate_kit.errors import Conflict, Forbidden
+from tidegate_kit import errors
+from tidegate_kit.errors import Conflict
 
 
-class PolicyDenied(Forbidden):
+class PolicyDenied(errors.PolicyDenied):
     """A policy forbids an action of the plan."""
 
-    code = "POLICY_DENIED"
     message = "Your policies do not allow an action of this plan."
 
 
